@@ -1,0 +1,1 @@
+"""What a person does with their account: one module for each thing."""

@@ -1,0 +1,80 @@
+"""Whoever makes a request, with Flask-Login's names for what one asks of them."""
+
+from collections.abc import Generator
+from typing import Any
+
+from quart_auth import AuthUser, Unauthorized
+
+from ..models import LoginSession, User
+
+
+class Answer:
+    """A truth that may also be awaited, as Quart-Auth's own ``is_authenticated`` must be."""
+
+    def __init__(self, value: bool) -> None:
+        self.value = value
+
+    def __bool__(self) -> bool:
+        return self.value
+
+    def __await__(self) -> Generator[None, None, bool]:
+        yield from ()
+        return self.value
+
+    def __eq__(self, other: object) -> bool:
+        return self.value == bool(other)
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+
+class CurrentUser(AuthUser):
+    """Whoever makes this request: a ``User`` with their login session, or nobody."""
+
+    def __init__(
+        self, auth_id: str | None, user: User | None = None, login: LoginSession | None = None
+    ) -> None:
+        super().__init__(auth_id)
+        self.user = user
+        self.login = login
+
+    @property
+    def is_authenticated(self) -> Any:
+        return Answer(self.user is not None)
+
+    @property
+    def is_anonymous(self) -> bool:
+        return self.user is None
+
+    @property
+    def is_active(self) -> bool:
+        return self.user is not None and self.user.is_active
+
+    def get_id(self) -> str | None:
+        """The user's number as text, as in Flask-Login; None for nobody."""
+        return None if self.user is None else str(self.user.id)
+
+    @property
+    def user_id(self) -> int:
+        return self._known().id
+
+    @property
+    def name(self) -> str:
+        return self._known().name
+
+    @property
+    def email(self) -> str:
+        return self._known().email
+
+    @property
+    def timezone(self) -> str:
+        return self._known().timezone
+
+    def _known(self) -> User:
+        """The user; Unauthorized for nobody, so that no query can start at no owner."""
+        if self.user is None:
+            raise Unauthorized
+        return self.user

@@ -1,0 +1,161 @@
+"""Hash and verify passwords, off the event loop.
+
+Argon2id with OWASP's least figures (19 MiB, 2 passes), in a small pool of threads with
+a short queue: however many people sign in at once, everybody else is served, and
+memory stays bounded.  Passwords count byte for byte after Unicode's NFC.
+(OWASP ASVS 5.0, 6.2 and 11.4.2.)
+"""
+
+import asyncio
+import re
+import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from threading import BoundedSemaphore
+from typing import TypeVar, cast
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from quart import Quart, current_app
+from sqlalchemy import select, update
+from werkzeug.security import check_password_hash
+
+from ..database import begin, reading
+from ..errors import BusyError, RefusedError
+from ..models import User
+
+MIN_LENGTH = 12
+MAX_LENGTH = 1024
+CONTEXT_WORDS = ("sched", "async", "appointment", "calendar")
+LEFT_OVER = 8  # characters a new password needs besides the words that anybody could guess
+ARGON2 = "$argon2"
+
+Result = TypeVar("Result")
+hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+
+
+class HashingPool:
+    """A few threads, and a limit to how many may wait for one (BusyError beyond it)."""
+
+    def __init__(self, threads: int, queue: int) -> None:
+        self.executor = ThreadPoolExecutor(threads, thread_name_prefix="hashing")
+        self.places = BoundedSemaphore(threads + queue)
+
+    async def run(self, work: Callable[..., Result], *args: object) -> Result:
+        if not self.places.acquire(blocking=False):
+            raise BusyError
+        future = self.executor.submit(work, *args)
+        # Not in a ``finally``: when whoever waited has left, the thread is still at it.
+        future.add_done_callback(lambda _: self.places.release())
+        return await asyncio.wrap_future(future)
+
+
+def init_app(app: Quart) -> None:
+    @app.after_serving
+    async def stop_threads() -> None:
+        pool = app.extensions.pop("hashing", None)
+        if pool is not None:
+            pool.executor.shutdown(wait=False)
+
+
+def _pool() -> HashingPool:
+    if "hashing" not in current_app.extensions:
+        sizes = current_app.config["HASH_THREADS"], current_app.config["HASH_QUEUE"]
+        current_app.extensions["hashing"] = HashingPool(*sizes)
+    return cast(HashingPool, current_app.extensions["hashing"])
+
+
+async def authenticate(email: str, password: str) -> User | None:
+    """The active user with this e-mail and password, or None.
+
+    Unknown, wrong and inactive take the same time: each costs one hash, during which
+    no connection is held.
+    """
+    query = select(User).where(User.email == email.strip().lower()).limit(1)
+    async with reading() as session:
+        user = await session.scalar(query)
+    right = await _pool().run(verify, user.password_hash if user else None, normal(password))
+    if user is None or not right or not user.is_active:
+        return None
+    if needs_rehash(user.password_hash):
+        await _rehash(user, password)
+    return user
+
+
+async def _rehash(user: User, password: str) -> None:
+    """Keep the same password by today's parameters, unless it was changed meanwhile."""
+    old, user.password_hash = user.password_hash, await hash_password(password)
+    unchanged = (User.id == user.id, User.password_hash == old)
+    async with begin() as session:
+        await session.execute(
+            update(User).where(*unchanged).values(password_hash=user.password_hash)
+        )
+
+
+async def hash_password(password: str) -> str:
+    return await _pool().run(hasher.hash, normal(password))
+
+
+def verify(kept: str | None, password: str) -> bool:
+    """Whether a (normal) password fits a kept hash; None stands for nobody's.
+
+    Accounts of the original have Werkzeug's hashes.  Those are quick to check, so a
+    wrong password pays for an argon2 hash as well: the time does not tell them apart.
+    """
+    if kept is not None and not kept.startswith(ARGON2):
+        if check_password_hash(kept, password):
+            return True
+        kept = None
+    try:
+        return hasher.verify(kept or _nobodys(), password) and kept is not None
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def needs_rehash(kept: str) -> bool:
+    return not kept.startswith(ARGON2) or hasher.check_needs_rehash(kept)
+
+
+@cache
+def _nobodys() -> str:
+    return hasher.hash("nobody has this password")
+
+
+def normal(password: str) -> str:
+    """The same characters typed on another keyboard are the same password (NFC)."""
+    return unicodedata.normalize("NFC", password)
+
+
+def check_new(password: str, *known: str) -> None:
+    """Raise RefusedError unless this will do as a new password.
+
+    ``known`` are texts an attacker would try first: the person's name and e-mail.
+    There are no rules about kinds of characters (ASVS 6.2.5).
+    """
+    if len(password) < MIN_LENGTH:
+        raise RefusedError(f"Use at least {MIN_LENGTH} characters.", "password")
+    if len(password) > MAX_LENGTH:
+        raise RefusedError(f"Use at most {MAX_LENGTH} characters.", "password")
+    if any(unicodedata.category(char) == "Cs" or char == "\0" for char in password):
+        raise RefusedError("This holds a character that cannot be typed.", "password")
+    plain = normal(password).casefold()
+    if plain in common_passwords() or plain.rstrip("0123456789!?.*#$") in common_passwords():
+        raise RefusedError("Too many people use this password. Choose another.", "password")
+    if len(_without_known(plain, *known)) < LEFT_OVER:
+        raise RefusedError("This is too close to your name, e-mail or this site.", "password")
+
+
+def _without_known(plain: str, *known: str) -> str:
+    words = {word for text in known for word in re.split(r"\W+", text.casefold()) if len(word) > 2}
+    for word in sorted(words | set(CONTEXT_WORDS), key=len, reverse=True):
+        plain = plain.replace(word, "")
+    return plain
+
+
+@cache
+def common_passwords() -> frozenset[str]:
+    """The list that zxcvbn carries: some 30,000 passwords from known breaches."""
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+    return frozenset(FREQUENCY_LISTS["passwords"])

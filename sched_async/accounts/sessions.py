@@ -1,0 +1,254 @@
+"""Sign in, sign out, and know who is asking.
+
+Quart-Auth gives the API and the signed cookie; a ``LoginSession`` row gives the cookie
+its meaning.  The cookie carries a random token, the row its SHA-256; without the row, or
+when it has expired, or its user is not active, whoever asks is anonymous.  So signing
+out, deactivating or deleting the row takes effect at the next request, for a copied
+cookie too.
+
+Every view is private unless it says ``@public``.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, TypeVar, cast
+
+from quart import (
+    Quart,
+    Response,
+    current_app,
+    flash,
+    has_request_context,
+    has_websocket_context,
+    redirect,
+    request,
+    session,
+    url_for,
+    websocket,
+)
+from quart.sessions import SecureCookieSessionInterface
+from quart.typing import ResponseReturnValue
+from quart_auth import Action, AuthUser, QuartAuth, Unauthorized, login_required
+from sqlalchemy import and_, delete, or_, select, update
+from werkzeug.local import LocalProxy
+
+from ..config import PublicUrl
+from ..database import begin, db, reading
+from ..errors import http_error, wants_json
+from ..models import LoginSession, User
+from ..per_request import storage
+from ..times import now
+from .identity import CurrentUser
+
+__all__ = ["current_user", "login_required", "login_user", "logout_user", "public"]
+
+LOGIN_MESSAGE = "Please log in to see your appointments."
+REMEMBERED = timedelta(days=30)
+ABSOLUTE = timedelta(hours=24)
+IDLE = timedelta(hours=12)
+SEEN_EVERY = timedelta(minutes=1)
+PUBLIC_ENDPOINTS = frozenset({"static"})
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class Sessions(QuartAuth):
+    """Quart-Auth, with the user bound to the request instead of to ``g``."""
+
+    user_class: type[AuthUser] = CurrentUser
+
+    def load_user(self) -> AuthUser:
+        if has_request_context() or has_websocket_context():
+            return cast(AuthUser, storage().get("user") or CurrentUser(None))
+        return CurrentUser(None)
+
+    def login_user(self, user: AuthUser) -> None:
+        storage()["user"] = user
+
+    def logout_user(self) -> None:
+        self.login_user(CurrentUser(None))
+        self.load_user().action = Action.DELETE
+
+    async def after_request(self, response: Response) -> Response:
+        if response.status_code >= 500:
+            return response  # what failed signs nobody in
+        return await super().after_request(response)
+
+
+class CookieSession(SecureCookieSessionInterface):
+    """Quart's ``session``, signed with SHA-256, and left as it was by a failure."""
+
+    digest_method = staticmethod(hashlib.sha256)
+
+    async def save_session(self, app: Quart, session: Any, response: Any) -> None:
+        if response is None or response.status_code < 500:
+            await super().save_session(app, session, response)
+
+
+current_user = cast(CurrentUser, LocalProxy(lambda: _extension().load_user()))
+"""The user of the current request; its ``user_id`` raises Unauthorized for nobody."""
+
+
+def public(view: View) -> View:
+    """Mark a view that anybody may see."""
+    view.is_public = True  # type: ignore[attr-defined]
+    return view
+
+
+def is_public(app: Quart, endpoint: str) -> bool:
+    view = app.view_functions[endpoint]
+    return endpoint in PUBLIC_ENDPOINTS or getattr(view, "is_public", False)
+
+
+def init_app(app: Quart) -> None:
+    public_url: PublicUrl = app.config["PUBLIC_URL"]
+    prefix = "__Host-" if public_url.is_https else ""
+    app.config.setdefault("LOGIN_VIEW", "sessions.login")
+    app.config.setdefault("LOGIN_MESSAGE", LOGIN_MESSAGE)
+    app.config["SESSION_COOKIE_NAME"] = f"{prefix}sched_session"
+    app.config["SESSION_COOKIE_SECURE"] = public_url.is_https
+    app.config["SESSION_COOKIE_SAMESITE"] = "Lax"
+    app.config["QUART_AUTH_COOKIE_NAME"] = f"{prefix}sched_login"
+    app.config["QUART_AUTH_COOKIE_SECURE"] = public_url.is_https
+    app.config["QUART_AUTH_DURATION"] = int(REMEMBERED.total_seconds())
+    app.session_interface = CookieSession()
+    Sessions(app)
+    app.before_request(require_login)
+    app.before_websocket(require_login_on_websocket)
+    app.register_error_handler(Unauthorized, send_to_login)
+
+
+def _extension() -> Sessions:
+    return cast(Sessions, current_app.extensions["QUART_AUTH"][0])
+
+
+# Who is asking
+
+
+async def require_login() -> None:
+    """Default deny: before each request that is not for everybody, load who asks."""
+    rule = request.url_rule
+    if rule is not None and is_public(current_app, rule.endpoint):
+        return
+    await load_user()  # the 404 of an unknown address has a header with a name, too
+    if rule is not None and not current_user.is_authenticated:
+        raise Unauthorized
+
+
+async def require_login_on_websocket() -> None:
+    rule = websocket.url_rule
+    if rule is not None and not is_public(current_app, rule.endpoint):
+        await load_user()
+        if not current_user.is_authenticated:
+            raise Unauthorized
+
+
+async def load_user() -> None:
+    """Bind the request to the user of its cookie, in one query.
+
+    A cookie that names no living session is taken away from the browser.
+    """
+    token = _extension().load_cookie()
+    if token is None:
+        return
+    async with reading() as session:
+        row = (await session.execute(_living_session(token, now()))).first()
+    if row is None:
+        if has_request_context():
+            _extension().logout_user()
+        return
+    login, user = row
+    _extension().login_user(CurrentUser(token, user, login))
+    storage()["user_id"] = user.id
+    if now() - login.last_seen_at >= SEEN_EVERY:
+        current_app.add_background_task(_note_seen, login.id)
+
+
+def _living_session(token: str, moment: datetime) -> Any:
+    return (
+        select(LoginSession, User)
+        .join(User, User.id == LoginSession.user_id)
+        .where(
+            LoginSession.token_hash == hash_token(token),
+            LoginSession.expires_at > moment,
+            or_(LoginSession.remember, LoginSession.last_seen_at > moment - IDLE),
+            User.is_active,
+        )
+        .limit(1)
+    )
+
+
+async def _note_seen(login_id: int) -> None:
+    """Beside the request, which may be a GET: nobody waits for it, and it may be late."""
+    moment = now()
+    due = (LoginSession.id == login_id, LoginSession.last_seen_at <= moment - SEEN_EVERY)
+    async with begin() as session:
+        await session.execute(update(LoginSession).where(*due).values(last_seen_at=moment))
+
+
+# Signing in and out
+
+
+async def login_user(user: User, remember: bool = False) -> None:
+    """Sign somebody in with a new token; a view commits before it answers.
+
+    The session that this browser had before ends, and so do the forms made in it.
+    """
+    await _end_session()
+    session.clear()
+    token, login = new_session(user, remember)
+    db.add(login)
+    await db.execute(delete(LoginSession).where(_over(user.id)))
+    signed_in = CurrentUser(token, user, login)
+    signed_in.action = Action.WRITE_PERMANENT if remember else Action.WRITE
+    _extension().login_user(signed_in)
+
+
+def new_session(user: User, remember: bool) -> tuple[str, LoginSession]:
+    """The token for the cookie, and the row, not saved yet, that gives it its meaning."""
+    token, moment = secrets.token_urlsafe(32), now()
+    login = LoginSession(
+        user_id=user.id,
+        token_hash=hash_token(token),
+        remember=remember,
+        created_at=moment,
+        last_seen_at=moment,
+        expires_at=moment + (REMEMBERED if remember else ABSOLUTE),
+    )
+    return token, login
+
+
+def _over(user_id: int) -> Any:
+    return and_(LoginSession.user_id == user_id, LoginSession.expires_at <= now())
+
+
+async def logout_user() -> None:
+    """Delete this browser's login session; a view commits before it answers."""
+    await _end_session()
+    session.clear()
+    _extension().logout_user()
+
+
+async def _end_session() -> None:
+    token = _extension().load_cookie()
+    if token is not None:
+        ended = LoginSession.token_hash == hash_token(token)
+        await db.execute(delete(LoginSession).where(ended))
+
+
+def hash_token(token: str) -> str:
+    """SHA-256 is enough for 256 random bits; a slow hash is for what people choose."""
+    return hashlib.sha256(token.encode("utf-8")).hexdigest()
+
+
+async def send_to_login(error: Unauthorized) -> ResponseReturnValue:
+    """303 to the login page, which leads back; JSON for fetch and for scripts."""
+    if wants_json():
+        return await http_error(error)
+    told = ("info", current_app.config["LOGIN_MESSAGE"])
+    if told not in map(tuple, session.get("_flashes", [])):  # the cookie must not grow
+        await flash(told[1], told[0])
+    wanted = request.path + (f"?{request.query_string.decode()}" if request.query_string else "")
+    return redirect(url_for(current_app.config["LOGIN_VIEW"], next=wanted), 303)

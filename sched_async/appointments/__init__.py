@@ -1,0 +1,1 @@
+"""A person's appointments: the pages that show them, and the rules they keep."""

@@ -1,0 +1,97 @@
+"""An appointment as its viewer reads it: in their zone, in words."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from ..models import Appointment
+from ..times import to_wall
+
+DAY = timedelta(days=1)
+
+
+class Item:
+    """One appointment in the viewer's zone; whole days are the same in every zone."""
+
+    def __init__(self, appointment: Appointment, zone: str) -> None:
+        self.id = appointment.id
+        self.title = appointment.title
+        self.location = appointment.location
+        self.description = appointment.description
+        self.allday = appointment.allday
+        self.timezone = appointment.timezone
+        self._wall = (appointment.start, appointment.end)
+        self._local = self._wall
+        if not self.allday:
+            self._local = to_wall(appointment.start_utc, zone), to_wall(appointment.end_utc, zone)
+        self._seconds = (appointment.end_utc - appointment.start_utc).total_seconds()
+
+    @property
+    def first_day(self) -> date:
+        return self._local[0].date()
+
+    @property
+    def day(self) -> str:
+        return long_date(self.first_day)
+
+    @property
+    def start(self) -> str:
+        """For ``<time datetime>``: a date, or a local date and time."""
+        return self._iso(self._local[0])
+
+    @property
+    def end(self) -> str:
+        return self._iso(self._local[1])
+
+    @property
+    def duration_seconds(self) -> int:
+        return int(self._seconds)
+
+    @property
+    def time(self) -> str:
+        """The time of day, “All day”, or with the last day when that is another."""
+        if self.allday:
+            last = self._local[1].date()
+            return "All day" if last == self.first_day else f"All day until {short_date(last)}"
+        return span(*self._local)
+
+    @property
+    def elsewhere(self) -> str | None:
+        """The same in the appointment's own zone, when clocks there show another time."""
+        if self._wall == self._local:
+            return None
+        begins = self._wall[0].date()
+        other_day = "" if begins == self.first_day else f"{short_date(begins)}, "
+        return f"{other_day}{span(*self._wall)} in {self.timezone}"
+
+    def _iso(self, wall: datetime) -> str:
+        return wall.date().isoformat() if self.allday else wall.isoformat(timespec="minutes")
+
+
+@dataclass(frozen=True)
+class Day:
+    """The appointments under one heading of the list."""
+
+    heading: str
+    date: date
+    items: list[Item]
+
+
+def heading(day: date, today: date) -> str:
+    if day == today:
+        return "Today"
+    if day == today + DAY:
+        return "Tomorrow"
+    return f"{day:%A}, {day.day} {day:%B}" if day.year == today.year else long_date(day)
+
+
+def span(start: datetime, end: datetime) -> str:
+    last = "" if start.date() == end.date() else f"{short_date(end.date())}, "
+    return f"{start:%H:%M} – {last}{end:%H:%M}"  # noqa: RUF001 (a dash between times)
+
+
+def short_date(day: date) -> str:
+    return f"{day:%a} {day.day} {day:%B}"
+
+
+def long_date(day: date) -> str:
+    return f"{day:%A}, {day.day} {day:%B} {day.year}"

@@ -1,0 +1,137 @@
+"""The form of an appointment: what it accepts, and what becomes of it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from wtforms import BooleanField, Field, HiddenField, StringField, TextAreaField, ValidationError
+from wtforms.validators import InputRequired, Length, Regexp
+from wtforms.widgets import DateInput, DateTimeLocalInput
+
+from ..errors import RefusedError
+from ..forms import Form, PlainText, stripped
+from ..models import Appointment
+from ..times import SkippedTimeError, find_zone, to_utc
+from .agenda import LONGEST
+
+DAY = timedelta(days=1)
+FIRST_YEAR, LAST_YEAR = 1900, 2199
+DATE = "%Y-%m-%d"
+FORMATS = (
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%d %H:%M:%S",
+    DATE,
+)
+
+
+class WallTimeField(Field):
+    """A wall-clock time, or with ``dates_only`` a date; ``data`` is a naive datetime.
+
+    A time is rounded down to its minute, a date is its midnight.
+    """
+
+    dates_only = False
+    has_time = True
+
+    def widget(self, field: Field, **attributes: Any) -> str:  # type: ignore[override]
+        shape = DateInput() if self.dates_only else DateTimeLocalInput()
+        return shape(field, **attributes)
+
+    def _value(self) -> str:
+        if self.raw_data:
+            return str(self.raw_data[0])
+        if self.data is None:
+            return ""
+        return self.data.strftime(DATE if self.dates_only else FORMATS[0])  # type: ignore[no-any-return]
+
+    def process_formdata(self, valuelist: list[Any]) -> None:
+        if not valuelist:
+            return
+        self.data = None
+        for shape in FORMATS:
+            try:
+                wall = datetime.strptime(valuelist[0].strip(), shape)
+            except ValueError:
+                continue
+            self.data, self.has_time = wall.replace(second=0), shape != DATE
+            return
+        raise ValueError("Write this like 2026-11-24 09:30.")
+
+    def pre_validate(self, form: Any) -> None:
+        if self.data is not None and not FIRST_YEAR <= self.data.year <= LAST_YEAR:
+            raise ValidationError(f"Choose a year from {FIRST_YEAR} to {LAST_YEAR}.")
+
+
+class AppointmentForm(Form):
+    title = StringField("Title", [InputRequired(), Length(max=255), PlainText()], [stripped])
+    start = WallTimeField("Start", [InputRequired()])
+    end = WallTimeField("End", [InputRequired()])
+    allday = BooleanField("All day")
+    timezone = StringField("Time zone", filters=[stripped])
+    location = StringField("Location", [Length(max=255), PlainText()], [stripped])
+    description = TextAreaField("Description", [Length(max=10_000), PlainText(lines=True)])
+    submission = HiddenField(validators=[Regexp(r"^[A-Za-z0-9_-]{0,64}$")])
+
+    def __init__(self, formdata: Any = None, **given: Any) -> None:
+        super().__init__(formdata, **given)
+        self.start.dates_only = self.end.dates_only = bool(self.allday.data)
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """The fields, and then what only holds of them together."""
+        if not super().validate(extra_validators):
+            return False
+        try:
+            zone = self.timezone.data = self._zone()
+            self._check_order()
+            self._instants = self._to_instants(zone)
+        except RefusedError as refused:
+            self.refuse(refused.field, str(refused))
+            return False
+        return True
+
+    def apply_to(self, appointment: Appointment) -> None:
+        """Write what was validated to a row."""
+        for name in ("title", "start", "end", "allday", "timezone", "location", "description"):
+            setattr(appointment, name, self[name].data or self[name].default or "")
+        appointment.allday = bool(self.allday.data)
+        appointment.start_utc, appointment.end_utc = self._instants
+
+    def _zone(self) -> str:
+        zone = find_zone(self.timezone.data or "")
+        if zone is None:
+            message = "There is no such time zone. Try one like Europe/Berlin."
+            raise RefusedError(message, "timezone")
+        return zone
+
+    def _check_order(self) -> None:
+        if self.allday.data:
+            self.start.data, self.end.data = midnight(self.start.data), midnight(self.end.data)
+        for field in (self.start, self.end):
+            if not (self.allday.data or field.has_time):
+                raise RefusedError("Give a time as well, or tick “All day”.", field.name)
+        start, end = self.start.data, self.end.data
+        if end < start or (end == start and not self.allday.data):
+            raise RefusedError("This is not after the start.", "end")
+        if self.allday.data and end - start >= LONGEST:
+            raise RefusedError(f"At most {LONGEST.days} days.", "end")
+        if not self.allday.data and end - start > DAY:
+            raise RefusedError("At most 24 hours; for several days, tick “All day”.", "end")
+
+    def _to_instants(self, zone: str) -> tuple[datetime, datetime]:
+        start, end = self.start.data, self.end.data
+        if self.allday.data:
+            return start.replace(tzinfo=UTC), end.replace(tzinfo=UTC) + DAY
+        return self._instant("start", zone), self._instant("end", zone)
+
+    def _instant(self, name: str, zone: str) -> datetime:
+        try:
+            return to_utc(self[name].data, zone)
+        except SkippedTimeError as skipped:
+            nearest = f"{skipped.before:%H:%M} and {skipped.after:%H:%M}"
+            message = f"The clocks go forward then and skip this time. The nearest are {nearest}."
+            raise RefusedError(message, name) from None
+
+
+def midnight(wall: datetime) -> datetime:
+    return wall.replace(hour=0, minute=0)

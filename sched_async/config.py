@@ -1,0 +1,198 @@
+"""Every setting: its name, its default and its check.
+
+A setting comes from the environment as ``SCHED_<name>``, or from the mapping given
+to ``create_app``, which wins.  It is read once; a value that cannot be right, or a
+``SCHED_`` name that does not exist, raises ``SettingError`` with one clear line.
+"""
+
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+PREFIX = "SCHED_"
+DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
+MIN_SECRET = 32
+EXAMPLE_WORDS = ("changeme", "change-me", "change_me", "example", "secret", "development")
+
+
+class SettingError(Exception):
+    """A setting cannot be used; the message says which, why, and what would do."""
+
+
+@dataclass(frozen=True)
+class PublicUrl:
+    """Where people reach the application: its scheme and ``host[:port]``."""
+
+    scheme: str
+    netloc: str
+
+    @property
+    def is_https(self) -> bool:
+        return self.scheme == "https"
+
+    @property
+    def is_loopback(self) -> bool:
+        return is_loopback(urlsplit(str(self)).hostname or "")
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.netloc}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address, without port or brackets, is this machine's own."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def folder(text: str) -> Path:
+    return Path(text).absolute()
+
+
+def database_url(text: str) -> URL:
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise ValueError("is not a database address") from None
+    if url.drivername not in DRIVERS:
+        raise ValueError(f"must begin with {' or '.join(f'{name}://' for name in DRIVERS)}")
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        raise ValueError("must name a file, since a database in memory forgets everything")
+    return url
+
+
+def secret_key(text: str) -> str:
+    if len(text) < MIN_SECRET or len(set(text)) < MIN_SECRET // 4:
+        raise ValueError(f"must be at least {MIN_SECRET} random characters")
+    if any(word in text.lower() for word in EXAMPLE_WORDS):
+        raise ValueError("looks like an example; use random characters")
+    return text
+
+
+def secret_keys(text: str) -> list[str]:
+    return [secret_key(part) for part in text.split(",") if part]
+
+
+def public_url(text: str) -> PublicUrl:
+    try:
+        parts = urlsplit(text.rstrip("/"))
+        default_port = {"http": 80, "https": 443}[parts.scheme]
+        port = parts.port
+    except (KeyError, ValueError):
+        raise ValueError("must look like https://sched.example.org") from None
+    if not parts.hostname or parts.path or parts.query or parts.fragment or parts.username:
+        raise ValueError("must be a scheme and a host, without a path")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return PublicUrl(parts.scheme, host if port in (None, default_port) else f"{host}:{port}")
+
+
+def between(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = low - 1
+        if not low <= number <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return number
+
+    return read
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting; ``default`` is read like a given value, "" means worked out at start."""
+
+    name: str
+    default: str
+    read: Callable[[str], Any]
+    meaning: str
+
+
+SETTINGS = (
+    Setting("DATA_DIR", "instance", folder, "folder of the database and the secret key"),
+    Setting(
+        "DATABASE_URL",
+        "",
+        database_url,
+        "`sqlite+aiosqlite:///…` or `postgresql+asyncpg://…`; empty: `sched.db` in the data folder",
+    ),
+    Setting(
+        "SECRET_KEY",
+        "",
+        secret_key,
+        "signs cookies; empty: made once and kept in the data folder (mode 0600). "
+        "The same on every node",
+    ),
+    Setting(
+        "SECRET_KEY_FALLBACKS",
+        "",
+        secret_keys,
+        "earlier keys, separated by commas, whose cookies stay valid",
+    ),
+    Setting(
+        "PUBLIC_URL",
+        "http://127.0.0.1:8000",
+        public_url,
+        "the address people use; decides links, cookies, and which Host and Origin are accepted",
+    ),
+    Setting(
+        "TRUSTED_PROXIES",
+        "0",
+        between(0, 9),
+        "how many proxies in front may be believed about X-Forwarded-*",
+    ),
+    Setting(
+        "HASH_THREADS",
+        "",
+        between(1, 64),
+        "threads that hash passwords; empty: one less than the machine's cores",
+    ),
+    Setting(
+        "HASH_QUEUE",
+        "40",
+        between(0, 10_000),
+        "sign-ins that may wait for such a thread; the next is asked to try again",
+    ),
+)
+
+
+def load(settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Read every setting; keys of ``settings`` that are none pass through to Quart."""
+    given = dict(settings or {})
+    known = {setting.name for setting in SETTINGS}
+    for name in os.environ:
+        if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in known:
+            raise SettingError(_unknown(name, known))
+    for setting in SETTINGS:
+        fallback = os.environ.get(PREFIX + setting.name, "") or setting.default
+        given[setting.name] = _read(setting, given.get(setting.name, fallback))
+    given["HASH_THREADS"] = given["HASH_THREADS"] or max(1, (os.cpu_count() or 1) - 1)
+    if given["DATABASE_URL"] is None:
+        path = given["DATA_DIR"] / "sched.db"
+        given["DATABASE_URL"] = URL.create("sqlite+aiosqlite", database=str(path))
+    return given
+
+
+def _read(setting: Setting, value: Any) -> Any:
+    if value in ("", None):
+        return None
+    try:
+        return setting.read(str(value))
+    except ValueError as error:
+        raise SettingError(f"{PREFIX}{setting.name} {error}.") from None
+
+
+def _unknown(name: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(name, [PREFIX + setting for setting in known], n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return f"{name} is not a setting.{hint}"

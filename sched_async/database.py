@@ -1,0 +1,208 @@
+"""The engines, the request's ``db``, and units of work outside a request.
+
+Views reach the request's session as ``db`` and commit it themselves, as the last thing
+before they answer.  On GET, HEAD and OPTIONS it cannot write: the database itself
+refuses.  What was not committed is rolled back when the request ends.
+
+SQLite has two engines on one file: one connection that writes, every transaction of
+which is BEGIN IMMEDIATE, and a few that can only read.  Nothing else keeps both
+"database is locked" and lost updates away.  PostgreSQL has one pool.
+"""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, cast
+
+from quart import Quart, current_app, has_request_context, request
+from sqlalchemy import Connection, event, text
+from sqlalchemy.engine import URL, ExceptionContext, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+from sqlalchemy.pool import NullPool
+from werkzeug.local import LocalProxy
+
+from . import migrations
+from .errors import StartupError
+from .per_request import storage
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+WAIT = 10  # seconds for a connection from the pool
+SQLITE_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "busy_timeout=5000",
+    "foreign_keys=ON",
+    "trusted_schema=OFF",
+    "cell_size_check=ON",
+)
+POSTGRESQL_LIMITS = {
+    "statement_timeout": "5s",
+    "lock_timeout": "3s",
+    "idle_in_transaction_session_timeout": "10s",
+}
+
+
+class Database:
+    """The engines of one app and the sessions they give."""
+
+    def __init__(self, url: URL) -> None:
+        make = _sqlite_engines if url.get_backend_name() == "sqlite" else _postgresql_engines
+        self.write_engine, self.read_engine = make(url)
+        self.writing = async_sessionmaker(self.write_engine, expire_on_commit=False)
+        self.reading = async_sessionmaker(self.read_engine, expire_on_commit=False)
+
+    async def close(self) -> None:
+        await self.read_engine.dispose()
+        await self.write_engine.dispose()
+
+
+def begin() -> AbstractAsyncContextManager[AsyncSession]:
+    """A writing unit of work outside a request, or beside one; commits at its end."""
+    return _database().writing.begin()
+
+
+@asynccontextmanager
+async def reading() -> AsyncIterator[AsyncSession]:
+    """A session that can only read, for a query beside the request's own work."""
+    async with _database().reading() as session:
+        yield session
+
+
+def _request_db() -> AsyncSession:
+    bound = storage()
+    if "db" not in bound:
+        writes = has_request_context() and request.method not in SAFE_METHODS
+        bound["db"] = _database().writing() if writes else _database().reading()
+    return cast(AsyncSession, bound["db"])
+
+
+db = cast(AsyncSession, LocalProxy(_request_db))
+"""The session of the current request, opened by its first use."""
+
+
+def _database() -> Database:
+    return cast(Database, current_app.extensions["database"])
+
+
+def init_app(app: Quart) -> None:
+    @app.teardown_request
+    @app.teardown_websocket
+    async def close_session(error: BaseException | None) -> None:
+        session = storage().pop("db", None)
+        if session is not None:
+            await session.close()
+
+
+@asynccontextmanager
+async def opened(app: Quart) -> AsyncIterator[Database]:
+    """The app's database, migrated to the newest schema, for as long as it is needed."""
+    url: URL = app.config["DATABASE_URL"]
+    await upgrade(url)
+    database = app.extensions["database"] = Database(url)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def upgrade(url: URL | str) -> None:
+    """Migrate to the newest schema; when two try at once, one waits for the other.
+
+    Raises StartupError when the database cannot be reached, is none, or was made by a
+    newer version.
+    """
+    async with migrating(url) as connection:
+        await connection.run_sync(migrations.upgrade)
+
+
+@asynccontextmanager
+async def migrating(url: URL | str) -> AsyncIterator[Any]:
+    """One connection in one transaction that no other migration can enter."""
+    url = make_url(url)
+    engine = create_async_engine(url, poolclass=NullPool, hide_parameters=True)
+    if url.get_backend_name() == "sqlite":
+        _use_sqlite(engine, "BEGIN IMMEDIATE")
+    try:
+        async with engine.begin() as connection:
+            if url.get_backend_name() == "postgresql":
+                await connection.execute(text("SELECT pg_advisory_xact_lock(8270)"))
+            yield connection
+    except migrations.UnknownRevisionError as error:
+        raise StartupError(
+            f"{describe(url)} was made by a newer version of sched_async."
+        ) from error
+    except (DBAPIError, OSError) as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        raise StartupError(f"{describe(url)} cannot be used: {reason}.") from error
+    finally:
+        await engine.dispose()
+
+
+def describe(url: URL) -> str:
+    """A database's name for people, without its password."""
+    return f"The database {url.database if url.get_backend_name() == 'sqlite' else url}"
+
+
+def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
+    common: dict[str, Any] = {"pool_timeout": WAIT, "max_overflow": 0, "hide_parameters": True}
+    write = create_async_engine(url, pool_size=1, **common)
+    read = create_async_engine(url, pool_size=4, **common)
+    _use_sqlite(write, "BEGIN IMMEDIATE")
+    _use_sqlite(read, "BEGIN", "query_only=ON")
+    return write, read
+
+
+def _use_sqlite(engine: AsyncEngine, begin_statement: str, *more: str) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def configure(connection: Any, record: object) -> None:
+        connection.isolation_level = None  # the driver would begin transactions too late
+        cursor = connection.cursor()
+        for pragma in (*SQLITE_PRAGMAS, *more):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.execute("PRAGMA journal_mode")
+        if cursor.fetchone() != ("wal",):
+            raise OperationalError(
+                None, None, sqlite3.OperationalError("its disk does not support WAL")
+            )
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(begin_statement)
+
+
+def _postgresql_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
+    engine = create_async_engine(
+        url,
+        pool_size=10,
+        max_overflow=5,
+        pool_timeout=WAIT,
+        pool_pre_ping=True,
+        pool_recycle=300,
+        hide_parameters=True,
+        connect_args={
+            "timeout": 3,
+            "command_timeout": 6,
+            "server_settings": POSTGRESQL_LIMITS,
+            "target_session_attrs": "read-write",
+        },
+    )
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def leave_a_demoted_server(context: ExceptionContext) -> None:
+        demoted = getattr(context.original_exception, "sqlstate", None) == "25006"
+        if demoted and _writes(context.connection):
+            context.is_disconnect = True
+
+    return engine, engine.execution_options(postgresql_readonly=True)
+
+
+def _writes(connection: Connection | None) -> bool:
+    options = connection.get_execution_options() if connection is not None else {}
+    return not options.get("postgresql_readonly")

@@ -1,0 +1,192 @@
+"""Domain exceptions, and the one page that every error ends in.
+
+An error is raised where it is known, carrying facts, and becomes HTTP here: a page for
+people, JSON for fetch and for scripts.  Nobody sees a stack trace; the request's id
+leads to it in the log.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+from quart import (
+    Quart,
+    Response,
+    current_app,
+    has_websocket_context,
+    jsonify,
+    render_template,
+    request,
+)
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
+from werkzeug.http import HTTP_STATUS_CODES
+
+from .per_request import storage
+
+RETRY_AFTER = 5  # seconds
+
+
+class StartupError(Exception):
+    """The application cannot start; the message is one line for its operator."""
+
+
+class RefusedError(Exception):
+    """What somebody asked for is not possible; ``field`` names the form field at fault."""
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class BusyError(Exception):
+    """Too much of the same work is waiting; trying again soon is worth it."""
+
+
+@dataclass(frozen=True)
+class Page:
+    title: str
+    message: str
+    advice: str
+
+
+PAGES = {
+    400: Page(
+        "That request made no sense",
+        "The address or the data that arrived could not be read.",
+        "Check the address, or go back and try again.",
+    ),
+    401: Page(
+        "Please sign in",
+        "This is only for people who are signed in.",
+        "Sign in and try again.",
+    ),
+    403: Page(
+        "That form is no longer valid",
+        "For your safety a form works only in the browser and the sign-in it was made for.",
+        "Go back, reload the page, and send the form again. What you typed is still there.",
+    ),
+    404: Page(
+        "There is nothing here",
+        "This page does not exist, or what it showed has been deleted.",
+        "Look for it among your appointments.",
+    ),
+    405: Page(
+        "That cannot be done here",
+        "This address exists, but not for what your browser asked of it.",
+        "Go to your appointments and start from there.",
+    ),
+    408: Page(
+        "That took too long",
+        "Your browser stopped sending before everything had arrived.",
+        "Check your connection and try again.",
+    ),
+    413: Page(
+        "That is too much",
+        "What you sent is larger than this form takes.",
+        "Go back, shorten it, and send it again.",
+    ),
+    414: Page(
+        "That address is too long",
+        "No page here has such a long address.",
+        "Go to your appointments and start from there.",
+    ),
+    415: Page(
+        "That kind of data is not taken",
+        "This address takes form data (application/x-www-form-urlencoded).",
+        "Send a form.",
+    ),
+    421: Page(
+        "This server has another name",
+        "The address you used is not the one this server was set up for.",
+        "Use its usual address. Its operator sets that as SCHED_PUBLIC_URL.",
+    ),
+    422: Page(
+        "Something is not right yet",
+        "One of the values cannot be used.",
+        "Go back, correct it, and send the form again.",
+    ),
+    429: Page(
+        "Too many tries",
+        "There have been too many tries in a short time.",
+        "Wait a while before you try again.",
+    ),
+    500: Page(
+        "Something went wrong here",
+        "It is not your fault, and nothing was changed.",
+        "Try again. If it keeps happening, tell your operator the number below.",
+    ),
+    503: Page(
+        "Busy just now",
+        "The server has more to do than it can, or its database does not answer.",
+        "Wait a few seconds and try again.",
+    ),
+}
+
+
+def init_app(app: Quart) -> None:
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(BusyError, unavailable)
+    app.register_error_handler(PoolTimeoutError, unavailable)
+    app.register_error_handler(ConnectionError, unavailable)
+    app.register_error_handler(TimeoutError, unavailable)
+    app.register_error_handler(DBAPIError, database_error)
+
+
+async def http_error(error: HTTPException) -> Response:
+    """The page, or the JSON, for any HTTP status."""
+    code = error.code or 500
+    if error.response is not None or code < 400:
+        return cast(Response, error.get_response())
+    response = await (_as_json(code) if wants_json() else _as_page(code))
+    response.status_code = code
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers[name] = value
+    return response
+
+
+async def unavailable(error: Exception) -> Response:
+    current_app.logger.warning("503: %s", type(error).__name__)
+    return await http_error(ServiceUnavailable(retry_after=RETRY_AFTER))
+
+
+async def database_error(error: DBAPIError) -> Response:
+    """A database that is locked, full or gone is a 503; anything else is our mistake."""
+    if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
+        return await unavailable(error)
+    raise error
+
+
+def wants_json() -> bool:
+    """Whether whoever asks is a script: fetch in a page, or a client that speaks JSON."""
+    if has_websocket_context() or request.method == "DELETE" or request.is_json:
+        return True
+    if request.headers.get("Sec-Fetch-Dest") == "empty":
+        return True
+    return request.accept_mimetypes.best_match(["text/html", "application/json"]) == (
+        "application/json"
+    )
+
+
+async def _as_json(code: int) -> Response:
+    body = {"status": HTTP_STATUS_CODES.get(code, "Error")}
+    if code != 404:  # the original's answer to DELETE is this and no more
+        body["message"] = _page(code).message
+    return jsonify(body)
+
+
+async def _as_page(code: int) -> Response:
+    page = await render_template(
+        "errors/error.html",
+        code=code,
+        title=_page(code).title,
+        message=_page(code).message,
+        advice=_page(code).advice,
+        request_id=storage().get("request_id", ""),
+    )
+    return cast(Response, await current_app.make_response(page))
+
+
+def _page(code: int) -> Page:
+    return PAGES.get(code, PAGES[500 if code >= 500 else 400])

@@ -1,0 +1,25 @@
+"""For whoever watches the server: is it alive, and can it work?"""
+
+from quart import Blueprint, jsonify
+from quart.typing import ResponseReturnValue
+from sqlalchemy import text
+
+from .accounts.sessions import public
+from .database import db
+
+blueprint = Blueprint("health", __name__, url_prefix="/health")
+
+
+@blueprint.route("/live")
+@public
+async def live() -> ResponseReturnValue:
+    """The process answers."""
+    return jsonify(status="OK")
+
+
+@blueprint.route("/ready")
+@public
+async def ready() -> ResponseReturnValue:
+    """The database answers; when it does not, this is a 503 like any other page."""
+    await db.execute(text("SELECT 1"))
+    return jsonify(status="OK")

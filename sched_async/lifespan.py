@@ -1,0 +1,126 @@
+"""From start to stop: data folder, secret key, the lock on the file, database, welcome."""
+
+import asyncio
+import fcntl
+import logging
+import os
+import secrets
+import sqlite3
+import sys
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from quart import Quart
+from sqlalchemy.engine import URL
+
+from . import database
+from .accounts.registration import setup_link
+from .config import SettingError, secret_key
+from .errors import StartupError
+
+# A bug of write-ahead logging, mended in 3.51.3; our one write connection avoids it.
+WAL_RESET_FIXED = (3, 51, 3)
+KEY_FILE = "secret_key"
+LOG_FORMAT = "%(asctime)sZ %(levelname)s %(name)s %(message)s"
+
+
+def init_app(app: Quart) -> None:
+    @app.while_serving
+    async def serve() -> AsyncGenerator[None, None]:
+        """Everything open and locked; when that fails, one line and exit code 1."""
+        set_up_logging()
+        try:
+            prepare(app)
+            with only_server(app.config["DATABASE_URL"]):
+                async with database.opened(app):
+                    await _welcome(app)
+                    yield
+        except StartupError as error:
+            # The exit is all there is to say; the task that it ends is not news.
+            asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+            sys.exit(f"sched_async: {error}")
+
+
+@asynccontextmanager
+async def working(app: Quart) -> AsyncIterator[None]:
+    """What a command needs: the app's database and context, also beside a server.
+
+    Raises StartupError.
+    """
+    prepare(app)
+    async with database.opened(app), app.app_context():
+        yield
+
+
+def set_up_logging() -> None:
+    """To stderr, in UTC, unless whoever runs us has arranged it otherwise."""
+    logger = logging.getLogger("sched_async")
+    if not logger.hasHandlers():
+        formatter = logging.Formatter(LOG_FORMAT, "%Y-%m-%dT%H:%M:%S")
+        formatter.converter = time.gmtime
+        handler = logging.StreamHandler()
+        handler.setFormatter(formatter)
+        logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+
+
+def prepare(app: Quart) -> None:
+    """Make the data folder and, unless one is set, the secret key, once."""
+    folder: Path = app.config["DATA_DIR"]
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        app.secret_key = app.config["SECRET_KEY"] or _kept_key(folder / KEY_FILE)
+    except OSError as error:
+        raise StartupError(f"The data folder {folder} cannot be used: {error.strerror}.") from error
+
+
+def _kept_key(path: Path) -> str:
+    try:
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(48))
+    except FileExistsError:
+        pass
+    try:
+        return secret_key(path.read_text("utf-8"))
+    except (ValueError, SettingError) as error:
+        raise StartupError(
+            f"The secret key in {path} {error}; remove it to have one made."
+        ) from None
+
+
+@contextmanager
+def only_server(url: URL) -> Iterator[None]:
+    """Hold the one place there is for a process that serves a SQLite file.
+
+    The lock goes with the process, however that ends.
+    """
+    if url.get_backend_name() != "sqlite":
+        yield
+        return
+    path = Path(f"{url.database}.lock")
+    try:
+        file = path.open("w")
+    except OSError as error:
+        raise StartupError(f"{path} cannot be written: {error.strerror}.") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StartupError(
+                f"Another process serves {url.database} already. SQLite has room for one; "
+                "for several use PostgreSQL (SCHED_DATABASE_URL)."
+            ) from None
+        yield
+
+
+async def _welcome(app: Quart) -> None:
+    """Print where to go, and while there is no account, how to make the first."""
+    if sqlite3.sqlite_version_info < WAL_RESET_FIXED:
+        note = f"SQLite {sqlite3.sqlite_version} can damage a file that two programs write to"
+        sys.stderr.write(f"sched_async: {note}: back up with “VACUUM INTO”, change nothing.\n")
+    link = await setup_link()
+    first = f" Make the first account within an hour at {link}" if link else ""
+    sys.stdout.write(f"sched_async is at {app.config['PUBLIC_URL']}/.{first}\n")
+    sys.stdout.flush()

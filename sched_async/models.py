@@ -1,0 +1,145 @@
+"""Every table: its columns, its constraints, and whose rows may be seen.
+
+Instants are ``UtcSeconds``: aware datetimes in UTC here, whole seconds since 1970 in
+the database, so that SQLite and PostgreSQL compare them alike.  Values are plain and
+no method awaits.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Select,
+    String,
+    Text,
+    UniqueConstraint,
+    select,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from .times import now
+
+
+class UtcSeconds(TypeDecorator[datetime]):
+    """An instant, kept as whole seconds since 1970 (UTC)."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        return int(value.timestamp())
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else datetime.fromtimestamp(value, UTC)
+
+
+# SQLite numbers rows by itself only where the type is INTEGER.
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {int: Id}
+
+
+class User(Base):
+    """A person with an account."""
+
+    __tablename__ = "user"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    email: Mapped[str] = mapped_column(String(254), unique=True)
+    """In lower case, so that it is unique however it is typed."""
+    password_hash: Mapped[str] = mapped_column(Text)
+    timezone: Mapped[str] = mapped_column(String(64))
+    is_active: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime] = mapped_column(UtcSeconds, default=now)
+
+
+class LoginSession(Base):
+    """Somebody signed in, in one browser.
+
+    The cookie holds a random token; this row holds its SHA-256, so that a copy of the
+    database signs nobody in.  Without the row the cookie is worth nothing.
+    """
+
+    __tablename__ = "login_session"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    remember: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(UtcSeconds, default=now)
+    last_seen_at: Mapped[datetime] = mapped_column(UtcSeconds, default=now)
+    expires_at: Mapped[datetime] = mapped_column(UtcSeconds)
+
+
+class OneTimeToken(Base):
+    """Leave to do one thing once; taking the row is using it up."""
+
+    __tablename__ = "one_time_token"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    purpose: Mapped[str] = mapped_column(String(16), index=True)
+    expires_at: Mapped[datetime] = mapped_column(UtcSeconds)
+
+
+class Appointment(Base):
+    """A span of one user's time.
+
+    ``start`` and ``end`` are wall-clock times in ``timezone``.  When ``allday`` is set
+    they are dates (at midnight), ``end`` is the last day, and the zone plays no part.
+    ``start_utc`` and ``end_utc`` are their index: the instants, or for whole days the
+    dates as if in UTC, ``end_utc`` being the day after the last.
+    """
+
+    __tablename__ = "appointment"
+    __table_args__ = (
+        CheckConstraint('"end" > start OR (allday AND "end" = start)', name="ends_after_it_starts"),
+        CheckConstraint("title <> ''", name="has_a_title"),
+        UniqueConstraint("user_id", "submission"),
+        Index(None, "user_id", "allday", "start_utc", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    title: Mapped[str] = mapped_column(String(255))
+    start: Mapped[datetime] = mapped_column(DateTime)
+    end: Mapped[datetime] = mapped_column(DateTime)
+    allday: Mapped[bool] = mapped_column(default=False)
+    timezone: Mapped[str] = mapped_column(String(64))
+    start_utc: Mapped[datetime] = mapped_column(UtcSeconds)
+    end_utc: Mapped[datetime] = mapped_column(UtcSeconds)
+    location: Mapped[str] = mapped_column(String(255), default="")
+    description: Mapped[str] = mapped_column(Text, default="")
+    submission: Mapped[str | None] = mapped_column(String(64))
+    """Names the form that made it: the same form sent twice finds the first."""
+    created_at: Mapped[datetime] = mapped_column(UtcSeconds, default=now)
+    modified_at: Mapped[datetime] = mapped_column(UtcSeconds, default=now, onupdate=now)
+
+    @classmethod
+    def owned_by(cls, user_id: int) -> Select["Appointment"]:
+        """Start every query here: what is not the user's does not exist."""
+        return select(cls).where(cls.user_id == user_id)

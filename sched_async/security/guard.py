@@ -1,0 +1,237 @@
+"""Requests that no view should ever see.
+
+``Guard`` looks at the head of each request before Quart does: method, target, query
+and Host.  A refused one goes on as a bare GET of ``/`` that carries its refusal, so that
+it ends in the same error page as any other error.  ``Request`` reads forms strictly:
+what is not UTF-8, or too much, is refused rather than repaired.
+"""
+
+import re
+from collections import Counter
+from typing import Any
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+from quart import Quart, request
+from quart import Request as QuartRequest
+from quart.formparser import FormDataParser
+from quart.wrappers.request import Body
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import (
+    BadRequest,
+    HTTPException,
+    MethodNotAllowed,
+    MisdirectedRequest,
+    RequestEntityTooLarge,
+    RequestURITooLarge,
+    UnsupportedMediaType,
+)
+from werkzeug.routing import BaseConverter
+from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
+
+from ..config import PublicUrl, is_loopback
+from ..per_request import of_scope, storage
+
+METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
+MAX_BODY = 64 * 1024  # bytes
+MAX_FIELDS = 50
+MAX_PATH = 2048  # bytes
+MAX_QUERY = 8192  # bytes
+KEPT_HEADERS = (b"accept", b"accept-language", b"user-agent", b"sec-fetch-dest")
+BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+HOST = re.compile(r"(?P<name>[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?", re.IGNORECASE)
+
+
+def init_app(app: Quart) -> None:
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.config["MAX_FORM_PARTS"] = MAX_FIELDS
+    app.config["BODY_TIMEOUT"] = 10
+    app.config["RESPONSE_TIMEOUT"] = 30
+    app.request_class = Request
+    app.url_map.converters["int"] = IdConverter
+    app.asgi_app = Guard(app.asgi_app, app.config["PUBLIC_URL"])  # type: ignore[method-assign]
+
+    @app.before_request
+    async def stop_what_was_refused() -> None:
+        refused: HTTPException | None = storage().get("refused")
+        if refused is not None:
+            raise refused
+        if request.url_rule is not None:
+            storage()["route"] = request.url_rule.rule
+        if request.content_length and request.mimetype not in StrictForm.parse_functions:
+            raise UnsupportedMediaType
+
+
+class IdConverter(BaseConverter):
+    """A row's number: decimal, without leading zeros, and within 64 bits."""
+
+    regex = "[1-9][0-9]{0,17}"
+    num_convert = int
+
+    def to_python(self, value: str) -> int:
+        return int(value)
+
+
+class Guard:
+    """ASGI middleware that decides on the head of a request alone."""
+
+    def __init__(self, app: Any, public_url: PublicUrl) -> None:
+        self.app = app
+        self.public_url = public_url
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        # Quart itself adds a header of this name and would believe a sent one.
+        headers = [pair for pair in scope["headers"] if pair[0].lower() != b"remote-addr"]
+        scope = {**scope, "headers": headers}
+        if self.public_url.is_https:  # TLS ends at the proxy, and Host is checked below
+            scope["scheme"] = "https" if scope["type"] == "http" else "wss"
+        try:
+            check_head(scope, self.public_url)
+        except HTTPException as refused:
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+                return
+            of_scope(scope)["refused"] = refused
+            scope = self.harmless(scope)
+        await self.app(scope, receive, send)
+
+    def harmless(self, scope: Any) -> Any:
+        """The same connection, asking for nothing."""
+        kept = [pair for pair in scope["headers"] if pair[0].lower() in KEPT_HEADERS]
+        kept.append((b"host", self.public_url.netloc.encode()))
+        target = {"path": "/", "raw_path": b"/", "query_string": b"", "method": "GET"}
+        return {**scope, **target, "headers": kept}
+
+
+def check_head(scope: Any, public_url: PublicUrl) -> None:
+    """Raise the HTTPException that a request deserves for its head."""
+    if scope["type"] == "http" and scope["method"] not in METHODS:
+        raise MethodNotAllowed(METHODS)
+    _check_target(scope.get("raw_path") or b"")
+    _check_query(scope["query_string"])
+    hosts = [value for name, value in scope["headers"] if name.lower() == b"host"]
+    if len(hosts) != 1:
+        raise BadRequest
+    _check_host(hosts[0].decode("latin1"), public_url)
+
+
+def _check_target(target: bytes) -> None:
+    path = target.partition(b"?")[0]
+    if not path.startswith(b"/"):
+        raise BadRequest
+    if len(path) > MAX_PATH:
+        raise RequestURITooLarge
+    _decode(path)
+
+
+def _check_query(query: bytes) -> None:
+    if len(query) > MAX_QUERY:
+        raise RequestURITooLarge
+    try:
+        pairs = parse_qsl(
+            _decode(query), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
+        )
+    except ValueError:
+        raise BadRequest from None
+    if any(count > 1 for count in Counter(name for name, _ in pairs).values()):
+        raise BadRequest
+
+
+def _decode(text: bytes) -> str:
+    """Check percent-encoded text; returns it still encoded."""
+    if BAD_ESCAPE.search(text):
+        raise BadRequest
+    try:
+        plain = unquote_to_bytes(text).decode("utf-8")
+        encoded = text.decode("ascii")
+    except UnicodeDecodeError:
+        raise BadRequest from None
+    if CONTROL.search(plain):
+        raise BadRequest
+    return encoded
+
+
+def _check_host(host: str, public_url: PublicUrl) -> None:
+    match = HOST.fullmatch(host)
+    if match is None:
+        raise BadRequest
+    if host.lower() == public_url.netloc.lower():
+        return
+    if not (public_url.is_loopback and is_loopback(match["name"].strip("[]").lower())):
+        raise MisdirectedRequest
+
+
+Parsed = tuple[MultiDict[str, str], MultiDict[str, Any]]
+
+
+async def parse_urlencoded(
+    parser: FormDataParser, body: Body, mimetype: str, length: int | None, options: dict[str, str]
+) -> Parsed:
+    data = await body
+    if data.count(b"&") >= MAX_FIELDS:
+        raise RequestEntityTooLarge
+    pairs = parse_qsl(data.decode("ascii"), keep_blank_values=True, errors="strict")
+    return MultiDict(pairs), MultiDict()
+
+
+async def parse_multipart(
+    parser: FormDataParser, body: Body, mimetype: str, length: int | None, options: dict[str, str]
+) -> Parsed:
+    boundary = options.get("boundary", "").encode("ascii")
+    if not boundary:
+        raise BadRequest
+    decoder = MultipartDecoder(boundary, MAX_BODY, max_parts=MAX_FIELDS)
+    decoder.receive_data(await body)
+    decoder.receive_data(None)
+    return MultiDict(_fields(decoder)), MultiDict()
+
+
+class StrictForm(FormDataParser):
+    """Forms in UTF-8, of at most MAX_FIELDS fields, without files; else 400 or 413."""
+
+    parse_functions: dict[str, Any] = {  # noqa: RUF012 (as the base class has it)
+        "application/x-www-form-urlencoded": parse_urlencoded,
+        "multipart/form-data": parse_multipart,
+    }
+
+    async def parse(
+        self,
+        body: Body,
+        mimetype: str,
+        content_length: int | None,
+        options: dict[str, str] | None = None,
+    ) -> Parsed:
+        try:
+            return await super().parse(body, mimetype, content_length, options)
+        except ValueError:
+            raise BadRequest from None
+
+
+def _fields(decoder: MultipartDecoder) -> list[tuple[str, str]]:
+    """The fields of a whole multipart body; ValueError when it was cut off."""
+    fields: list[tuple[str, str]] = []
+    content = b""
+    event = decoder.next_event()
+    while not isinstance(event, Epilogue):
+        if isinstance(event, File | NeedData):
+            raise BadRequest
+        if isinstance(event, Field):
+            name, content = event.name, b""
+        if isinstance(event, Data):
+            content += event.data
+            if not event.more_data:
+                fields.append((name, content.decode("utf-8")))
+        event = decoder.next_event()
+    return fields
+
+
+class Request(QuartRequest):
+    form_data_parser_class = StrictForm
+
+    def make_form_data_parser(self) -> FormDataParser:
+        parser = super().make_form_data_parser()
+        parser.silent = False
+        return parser

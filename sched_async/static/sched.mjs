@@ -1,0 +1,76 @@
+// What pages gain from script. Each part stands alone, and every page works without.
+
+const zone = document.querySelector("[data-browser-zone]");
+if (zone && zone.value === zone.defaultValue && zone.value === "UTC") {
+  zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+}
+
+const appointment = document.querySelector("form[data-appointment]");
+if (appointment) {
+  const { start, end, allday } = appointment.elements;
+  let before = start.value;
+
+  // The end moves along with the start, so that the appointment stays as long as it was.
+  // Read as UTC, since only the difference counts, and no clock changes in UTC.
+  start.addEventListener("change", () => {
+    const moved = Date.parse(`${start.value}Z`) - Date.parse(`${before}Z`);
+    const moment = Date.parse(`${end.value}Z`) + moved;
+    if (!Number.isNaN(moment)) {
+      end.value = new Date(moment).toISOString().slice(0, allday.checked ? 10 : 16);
+    }
+    before = start.value || before;
+  });
+
+  // Whole days have no times, but keep them in case the box is unticked again.
+  const times = new Map([[start, "09:00"], [end, "10:00"]]);
+  allday.addEventListener("change", () => {
+    for (const field of [start, end]) {
+      const [day, time] = field.value.split("T");
+      if (time) times.set(field, time);
+      field.type = allday.checked ? "date" : "datetime-local";
+      field.value = day && !allday.checked ? `${day}T${times.get(field)}` : day;
+    }
+    before = start.value;
+  });
+}
+
+const link = document.querySelector("a[data-delete]");
+const dialog = document.querySelector("#confirm-delete");
+if (link && dialog?.showModal) {
+  const problem = dialog.querySelector("[role=alert]");
+  const confirm = dialog.querySelector("[data-confirm]");
+  const messages = {
+    401: "You have been signed out. Reload the page to sign in; nothing was deleted.",
+    403: "This page is out of date. Reload it and try again; nothing was deleted.",
+    404: "It has been deleted already.",
+  };
+
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    problem.hidden = true;
+    dialog.showModal();
+  });
+
+  confirm.addEventListener("click", async (event) => {
+    event.preventDefault();
+    confirm.disabled = true;
+    const status = await remove(link.href);
+    confirm.disabled = false;
+    if (status === 200) {
+      location.assign(link.dataset.next);
+      return;
+    }
+    problem.textContent = messages[status] ?? "The server could not be reached. Nothing was deleted; please try again.";
+    problem.hidden = false;
+  });
+}
+
+async function remove(url) {
+  const token = document.querySelector("meta[name=csrf-token]").content;
+  const headers = { Accept: "application/json", "X-CSRF-Token": token };
+  try {
+    return (await fetch(url, { method: "DELETE", headers })).status;
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,50 @@
+"""For whoever scripts the app: an async test client that is signed in.
+
+    async with app.test_app():
+        client = await signed_in(app, "ada@example.org")
+        await client.post("/appointments/create/", form={...})
+
+The login session is a row and the cookie a cookie, as if made by the login page.
+"""
+
+from typing import Any, cast
+
+from quart import Quart, Response
+from quart.testing import QuartClient
+from quart.typing import TestClientProtocol
+from quart_auth import generate_auth_token
+from sqlalchemy import select
+
+from .accounts.sessions import new_session
+from .database import SAFE_METHODS, begin
+from .models import User
+from .security.csrf import HEADER, token_for
+
+
+class Client(QuartClient):
+    """Quart's test client that brings the CSRF token along on unsafe methods."""
+
+    async def open(self, path: str, *, method: str = "GET", **given: Any) -> Response:
+        if method not in SAFE_METHODS and HEADER not in (given.get("headers") or {}):
+            async with self.session_transaction() as session:
+                given["headers"] = {**(given.get("headers") or {}), HEADER: token_for(session)}
+        return await super().open(path, method=method, **given)
+
+
+async def signed_in(app: Quart, email: str, *, remember: bool = False) -> Client:
+    """A client with a live login session of the user with this e-mail.
+
+    The app must be running (``app.test_app()``).  Raises LookupError for an unknown one.
+    """
+    async with app.app_context(), begin() as db:
+        user = await db.scalar(select(User).where(User.email == email.strip().lower()))
+        if user is None:
+            raise LookupError(f"there is no user {email}")
+        token, login = new_session(user, remember)
+        db.add(login)
+    client = Client(app)
+    name = app.config["QUART_AUTH_COOKIE_NAME"]
+    client.set_cookie(
+        "localhost", name, generate_auth_token(cast(TestClientProtocol, client), token)
+    )
+    return client

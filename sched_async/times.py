@@ -1,0 +1,83 @@
+"""Wall-clock times, IANA zones and instants.
+
+The wall-clock time and the zone that somebody meant are the truth; the instant (UTC)
+is derived from them.  Functions here take and return naive ``datetime`` for wall
+clocks and aware ones, always in UTC, for instants.
+"""
+
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from importlib.resources import files
+from zoneinfo import ZoneInfo
+
+MINUTE = timedelta(minutes=1)
+NOT_PLACES = ("Factory", "localtime", "posixrules")
+
+
+class SkippedTimeError(ValueError):
+    """A wall-clock time that a change of the clocks skips.
+
+    ``before`` and ``after`` are the nearest wall-clock minutes that exist.
+    """
+
+    def __init__(self, wall: datetime, before: datetime, after: datetime) -> None:
+        super().__init__(f"{wall} does not exist")
+        self.before = before
+        self.after = after
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def to_utc(wall: datetime, zone: str) -> datetime:
+    """The instant of a wall-clock time; of one that happens twice, the first.
+
+    Raises SkippedTimeError for one that does not happen.
+    """
+    instant = _first(wall, zone)
+    if to_wall(instant, zone) != wall:
+        raise SkippedTimeError(wall, _nearest(wall, zone, -MINUTE), _nearest(wall, zone, MINUTE))
+    return instant
+
+
+def to_wall(instant: datetime, zone: str) -> datetime:
+    """What the clocks of a zone show at an instant, naive."""
+    return instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None, fold=0)
+
+
+def day_start(day: date, zone: str) -> datetime:
+    """The instant at which a day begins; where midnight is skipped, the end of the gap."""
+    return _first(datetime.combine(day, time()), zone)
+
+
+def _first(wall: datetime, zone: str) -> datetime:
+    return wall.replace(tzinfo=ZoneInfo(zone), fold=0).astimezone(UTC)
+
+
+def _nearest(wall: datetime, zone: str, step: timedelta) -> datetime:
+    """Walk minute by minute: the longest gap on record is one day (Samoa, 2011)."""
+    wall = wall.replace(second=0)
+    while to_wall(_first(wall, zone), zone) != wall:
+        wall += step
+    return wall
+
+
+@cache
+def _names() -> dict[str, str]:
+    """Every zone name by its lower-case form."""
+    names = files("tzdata").joinpath("zones").read_text("utf-8").split()
+    return {name.lower(): name for name in names if name not in NOT_PLACES}
+
+
+@cache
+def zone_names() -> tuple[str, ...]:
+    """The names to offer: cities by region, and UTC."""
+    regions = ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia")
+    offered = (*regions, "Europe", "Indian", "Pacific")
+    return ("UTC", *sorted(name for name in _names().values() if name.split("/")[0] in offered))
+
+
+def find_zone(text: str) -> str | None:
+    """The zone of that name, however its letters are capitalised, or None."""
+    return _names().get(text.strip().lower())

@@ -1,0 +1,1 @@
+"""The tests speak HTTP to the app over a real, migrated database."""

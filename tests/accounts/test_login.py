@@ -1,0 +1,154 @@
+"""The login page and the logout page."""
+
+import pytest
+from quart import Quart
+from sqlalchemy import select
+
+from sched_async.database import begin, reading
+from sched_async.models import LoginSession, User
+
+from ..conftest import ALICE_PASSWORD
+from ..pages import Browser, cookie, csrf_token, log_in, text
+
+WRONG = "Incorrect username or password."
+HOSTILE = [
+    "//evil.example",
+    "/\\evil.example",
+    "https:evil.example",
+    "\t//evil.example",
+    "/\t/evil.example",
+    "javascript:alert(1)",
+    "//evil.example/%2f..",
+    "evil.example",
+    "/\r\nSet-Cookie: a=b",
+    "http://[",
+]
+
+
+async def test_signing_in_leads_to_the_appointments(client: Browser, alice: User) -> None:
+    response = await log_in(client, "alice@example.org", ALICE_PASSWORD)
+    assert (response.status_code, response.location) == (303, "/appointments/")
+    page = await client.get("/appointments/")
+    assert page.status_code == 200
+    assert "Alice" in await text(page)
+
+
+async def test_the_address_may_be_typed_with_capitals_and_spaces(
+    client: Browser, alice: User
+) -> None:
+    response = await log_in(client, " Alice@Example.ORG ", ALICE_PASSWORD)
+    assert response.status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("email", "password"),
+    [
+        ("alice@example.org", "not this one either"),
+        ("alice@example.org", ALICE_PASSWORD.upper()),
+        ("alice@example.org", ALICE_PASSWORD + " "),
+        ("nobody@example.org", ALICE_PASSWORD),
+    ],
+)
+async def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(
+    client: Browser, alice: User, email: str, password: str
+) -> None:
+    response = await log_in(client, email, password)
+    assert response.status_code == 401
+    page = await text(response)
+    assert WRONG in page
+    assert email in page, "what was typed comes back"
+    assert password not in page, "but not the password"
+    assert cookie(client) is None
+
+
+@pytest.mark.parametrize("missing", ["username", "password"])
+async def test_an_empty_field_gets_the_same_sentence(
+    client: Browser, alice: User, missing: str
+) -> None:
+    form = {"username": "alice@example.org", "password": ALICE_PASSWORD} | {missing: ""}
+    form["csrf_token"] = await csrf_token(client)
+    response = await client.post("/login/", form=form)
+    assert response.status_code == 422
+    assert WRONG in await text(response)
+
+
+async def test_the_page_that_was_asked_for_follows(client: Browser, alice: User) -> None:
+    refused = await client.get("/appointments/?past=1")
+    assert refused.status_code == 303
+    page = await text(await client.get(refused.location or ""))
+    assert "Please log in to see your appointments." in page
+    assert 'value="/appointments/?past=1"' in page
+    response = await log_in(
+        client, "alice@example.org", ALICE_PASSWORD, next="/appointments/?past=1"
+    )
+    assert response.location == "/appointments/?past=1"
+
+
+@pytest.mark.parametrize("next_page", HOSTILE)
+async def test_no_link_leads_elsewhere_after_signing_in(
+    client: Browser, alice: User, next_page: str
+) -> None:
+    response = await log_in(client, "alice@example.org", ALICE_PASSWORD, next=next_page)
+    assert (response.status_code, response.location) == (303, "/appointments/")
+
+
+async def test_whoever_is_signed_in_is_not_asked_again(client: Browser, alice: User) -> None:
+    await log_in(client, "alice@example.org", ALICE_PASSWORD)
+    response = await client.get("/login/", query_string={"next": "/appointments/create/"})
+    assert (response.status_code, response.location) == (303, "/appointments/create/")
+
+
+async def test_the_login_message_is_shown_once(client: Browser) -> None:
+    for _ in range(30):
+        await client.get("/appointments/")
+    page = await text(await client.get("/login/"))
+    assert page.count("Please log in to see your appointments.") == 1
+
+
+async def test_signing_out_by_get_only_asks(client: Browser, alice: User) -> None:
+    await log_in(client, "alice@example.org", ALICE_PASSWORD)
+    assert (await client.get("/logout/")).status_code == 200
+    assert (await client.get("/appointments/")).status_code == 200
+
+
+async def test_signing_out_ends_the_session_for_a_copied_cookie_too(
+    app: Quart, client: Browser, alice: User
+) -> None:
+    await log_in(client, "alice@example.org", ALICE_PASSWORD)
+    copied = cookie(client)
+    assert copied
+    token = await csrf_token(client, "/logout/")
+    response = await client.post("/logout/", form={"csrf_token": token})
+    assert (response.status_code, response.location) == (303, "/login/")
+    assert cookie(client) is None
+    assert "You have signed out." in await text(await client.get("/login/"))
+    thief = app.test_client()
+    thief.set_cookie("localhost", "sched_login", copied)
+    assert (await thief.get("/appointments/")).status_code == 303
+
+
+async def test_every_signed_in_page_offers_to_sign_out(client: Browser, alice: User) -> None:
+    """ASVS 7.4.4."""
+    await log_in(client, "alice@example.org", ALICE_PASSWORD)
+    for path in ("/appointments/", "/appointments/create/", "/nowhere/"):
+        page = await text(await client.get(path))
+        assert 'action="/logout/"' in page, path
+
+
+async def test_a_deactivated_person_gets_the_usual_sentence(
+    app: Quart, client: Browser, alice: User
+) -> None:
+    async with app.app_context(), begin() as db:
+        user = await db.get_one(User, alice.id)
+        user.is_active = False
+    response = await log_in(client, "alice@example.org", ALICE_PASSWORD)
+    assert response.status_code == 401
+    assert WRONG in await text(response)
+
+
+async def test_a_login_that_is_refused_leaves_no_row(
+    app: Quart, client: Browser, alice: User
+) -> None:
+    await log_in(client, "alice@example.org", "not this one either")
+    async with app.app_context(), reading() as db:
+        assert (await db.scalars(select(LoginSession))).all() == []
