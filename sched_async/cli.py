@@ -48,7 +48,10 @@ async def _coroutine(work: Awaitable[None]) -> None:
 def new_password(context: click.Context, option: click.Parameter, from_stdin: bool) -> str:
     """The first line of stdin, or what is typed twice without being shown."""
     if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
+        try:
+            return sys.stdin.readline().rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise click.ClickException("The password is not text in UTF-8.") from None
     password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     return password
 
@@ -204,4 +207,4 @@ async def _unsound(connection: AsyncConnection) -> str | None:
     if connection.dialect.name != "sqlite":
         return None
     answer = (await connection.exec_driver_sql("PRAGMA integrity_check(1)")).scalar_one()
-    return None if answer == "ok" else str(answer)
+    return None if answer == "ok" else " ".join(str(answer).split())

@@ -7,6 +7,7 @@ to ``create_app``, which wins.  It is read once; a value that cannot be right, o
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -20,6 +21,7 @@ from sqlalchemy.exc import ArgumentError
 PREFIX = "SCHED_"
 DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
 MIN_SECRET = 32
+HOST_NAME = re.compile(r"[a-z0-9.-]+|[0-9a-f:.]+")
 EXAMPLE_WORDS = ("changeme", "change-me", "change_me", "example", "secret", "development")
 
 
@@ -61,7 +63,7 @@ def folder(text: str) -> Path:
 def database_url(text: str) -> URL:
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter would repeat a misplaced password
         raise ValueError("is not a database address") from None
     if url.drivername not in DRIVERS:
         raise ValueError(f"must begin with {' or '.join(f'{name}://' for name in DRIVERS)}")
@@ -89,9 +91,11 @@ def public_url(text: str) -> PublicUrl:
         port = parts.port
     except (KeyError, ValueError):
         raise ValueError("must look like https://sched.example.org") from None
-    if not parts.hostname or parts.path or parts.query or parts.fragment or parts.username:
+    name = parts.hostname or ""
+    more = parts.path or parts.query or parts.fragment or "@" in parts.netloc
+    if more or not HOST_NAME.fullmatch(name):
         raise ValueError("must be a scheme and a host, without a path")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    host = f"[{name}]" if ":" in name else name
     return PublicUrl(parts.scheme, host if port in (None, default_port) else f"{host}:{port}")
 
 
@@ -175,7 +179,8 @@ def load(settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
             raise SettingError(_unknown(name, known))
     for setting in SETTINGS:
         fallback = os.environ.get(PREFIX + setting.name, "") or setting.default
-        given[setting.name] = _read(setting, given.get(setting.name, fallback))
+        value = given.get(setting.name)
+        given[setting.name] = _read(setting, fallback if value in ("", None) else value)
     given["HASH_THREADS"] = given["HASH_THREADS"] or max(1, (os.cpu_count() or 1) - 1)
     if given["DATABASE_URL"] is None:
         path = given["DATA_DIR"] / "sched.db"
@@ -184,10 +189,10 @@ def load(settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
 
 
 def _read(setting: Setting, value: Any) -> Any:
-    if value in ("", None):
+    if value == "":
         return None
     try:
-        return setting.read(str(value))
+        return setting.read(",".join(value) if isinstance(value, list) else str(value))
     except ValueError as error:
         raise SettingError(f"{PREFIX}{setting.name} {error}.") from None
 

@@ -9,9 +9,12 @@ which is BEGIN IMMEDIATE, and a few that can only read.  Nothing else keeps both
 "database is locked" and lost updates away.  PostgreSQL has one pool.
 """
 
+import asyncio
+import fcntl
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any, cast
 
 from quart import Quart, current_app, has_request_context, request
@@ -129,7 +132,7 @@ async def migrating(url: URL | str) -> AsyncIterator[Any]:
     if url.get_backend_name() == "sqlite":
         _use_sqlite(engine, "BEGIN IMMEDIATE")
     try:
-        async with engine.begin() as connection:
+        async with _alone(url), engine.begin() as connection:
             if url.get_backend_name() == "postgresql":
                 await connection.execute(text("SELECT pg_advisory_xact_lock(8270)"))
             yield connection
@@ -142,6 +145,17 @@ async def migrating(url: URL | str) -> AsyncIterator[Any]:
         raise StartupError(f"{describe(url)} cannot be used: {reason}.") from error
     finally:
         await engine.dispose()
+
+
+@asynccontextmanager
+async def _alone(url: URL) -> AsyncIterator[None]:
+    """Hold a lock beside a SQLite file: to make it one of WAL, SQLite itself does not wait."""
+    if url.get_backend_name() != "sqlite":
+        yield
+        return
+    with await asyncio.to_thread(Path(f"{url.database}.migrating").open, "w") as file:
+        await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
+        yield
 
 
 def describe(url: URL) -> str:

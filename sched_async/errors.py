@@ -6,12 +6,13 @@ leads to it in the log.
 """
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from quart import (
     Quart,
     Response,
     current_app,
+    has_request_context,
     has_websocket_context,
     jsonify,
     render_template,
@@ -131,6 +132,13 @@ def init_app(app: Quart) -> None:
     app.register_error_handler(ConnectionError, unavailable)
     app.register_error_handler(TimeoutError, unavailable)
     app.register_error_handler(DBAPIError, database_error)
+    app.log_exception = log_failure  # type: ignore[method-assign]
+
+
+def log_failure(exception: Any) -> None:
+    """Quart's own line lacks the request's id, and has its path, which may be a secret."""
+    bound = storage() if has_request_context() or has_websocket_context() else {}
+    current_app.logger.error("id=%s failed", bound.get("request_id", "-"), exc_info=exception)
 
 
 async def http_error(error: HTTPException) -> Response:

@@ -45,14 +45,16 @@ class Form(WTForm):
 class PlainText:
     """Refuses control characters, which no keyboard types and no page can show.
 
-    With ``lines`` line breaks and tabs are text.
+    With ``lines`` line breaks and tabs are text.  Text in two directions needs invisible
+    marks; an ``address`` has none, and with them would look like another.
     """
 
-    def __init__(self, lines: bool = False) -> None:
+    def __init__(self, *, lines: bool = False, address: bool = False) -> None:
         self.allowed = "\r\n\t" if lines else ""
+        self.refused = ("Cc", "Cs", "Cf") if address else ("Cc", "Cs")
 
     def __call__(self, form: Any, field: Field) -> None:
-        unseen = (char for char in field.data or "" if unicodedata.category(char) in ("Cc", "Cs"))
+        unseen = (char for char in field.data or "" if unicodedata.category(char) in self.refused)
         if any(char not in self.allowed for char in unseen):
             raise ValidationError("This holds a character that cannot be shown.")
 

@@ -15,14 +15,14 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from .accounts.registration import canonical_email
+from .accounts.registration import MAX_NAME, canonical_email, take_setup_tokens
+from .appointments.agenda import FIRST_YEAR, LAST_YEAR, LONGEST
 from .database import begin
 from .errors import RefusedError
 from .models import Appointment, User
 from .times import SkippedTimeError, to_utc
 
 DAY = timedelta(days=1)
-LONGEST = timedelta(days=366)
 USERS = "SELECT id, name, email, password, active FROM user ORDER BY id"
 APPOINTMENTS = (
     'SELECT id, user_id, title, start, "end", allday, location, description '
@@ -43,6 +43,8 @@ async def run(path: Path, timezone: str) -> Report:
     report = Report()
     async with begin() as session:
         owners = await _add_users(session, users, timezone, report)
+        if owners:
+            await take_setup_tokens(session)
         await _add_appointments(session, appointments, owners, timezone, report)
     return report
 
@@ -65,14 +67,14 @@ async def _add_users(
     owners = {}
     for row in rows:
         try:
-            email = canonical_email(row["email"])
+            email = canonical_email(row["email"] or "")
         except RefusedError as refused:
             report.skipped.append(f"account {row['id']}: {refused}")
             continue
         user = await session.scalar(select(User).where(User.email == email))
         if user is None:
-            user = User(name=row["name"], email=email, timezone=timezone)
-            user.password_hash, user.is_active = row["password"], bool(row["active"])
+            user = User(name=_line(row["name"], MAX_NAME) or email, email=email, timezone=timezone)
+            user.password_hash, user.is_active = row["password"] or "", bool(row["active"])
             session.add(user)
             await session.flush()
             report.users += 1
@@ -107,27 +109,35 @@ async def _add_appointments(
 
 def _appointment(row: sqlite3.Row, owner: int, submission: str, timezone: str) -> Appointment:
     start, end, allday = _moment(row["start"]), _moment(row["end"]), bool(row["allday"])
+    if not (FIRST_YEAR <= start.year <= end.year <= LAST_YEAR and end - start <= LONGEST):
+        raise ValueError("its start and its end do not go together")
     if allday:
         start, end = (moment.replace(hour=0, minute=0) for moment in (start, end))
         instants = start.replace(tzinfo=UTC), end.replace(tzinfo=UTC) + DAY
     else:
         (start, start_utc), (end, end_utc) = _existing(start, timezone), _existing(end, timezone)
         instants = start_utc, end_utc
-    if end < start or (end == start and not allday) or end - start > LONGEST:
-        raise ValueError("it does not end after its start, or lasts more than a year")
+    if end < start or (end == start and not allday):
+        raise ValueError("it does not end after its start")
     return Appointment(
         user_id=owner,
         submission=submission,
-        title=(row["title"] or "").strip()[:255] or "Untitled",
+        title=_line(row["title"], 255) or "Untitled",
         start=start,
         end=end,
         allday=allday,
         timezone=timezone,
         start_utc=instants[0],
         end_utc=instants[1],
-        location=(row["location"] or "")[:255],
-        description=row["description"] or "",
+        location=_line(row["location"], 255),
+        description=(row["description"] or "").replace("\0", ""),
     )
+
+
+def _line(text: str | None, most: int) -> str:
+    """What of a text can stand on one line."""
+    line = "".join(char for char in " ".join((text or "").split()) if char.isprintable())
+    return line[:most].strip()
 
 
 def _moment(text: Any) -> datetime:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from quart import Quart
+from quart.testing import QuartClient
 from sqlalchemy import text as sql
 from werkzeug.routing import Rule
 
@@ -12,7 +13,7 @@ from sched_async.database import begin
 from sched_async.models import Appointment, Base, User
 from sched_async.testing import signed_in
 
-from .pages import Browser, text
+from .pages import text
 
 PUBLIC = {
     "static",
@@ -62,7 +63,7 @@ async def dentist(app: Quart, alice: User) -> Appointment:
     return appointment
 
 
-async def test_every_route_is_public_on_purpose(app: Quart, client: Browser) -> None:
+async def test_every_route_is_public_on_purpose(app: Quart, client: QuartClient) -> None:
     for rule, method, path in rules(app, {"GET"}):
         response = await client.open(path, method=method)
         asks_to_sign_in = (response.location or "").startswith("/login/")

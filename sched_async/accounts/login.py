@@ -25,7 +25,7 @@ log = logging.getLogger("sched_async.security")
 
 
 class LoginForm(Form):
-    username = EmailField("Email", [InputRequired(), Length(max=254), PlainText()])
+    username = EmailField("Email", [InputRequired(), Length(max=254), PlainText(address=True)])
     password = PasswordField("Password", [InputRequired(), Length(max=MAX_LENGTH)])
     remember = BooleanField("Keep me signed in for 30 days")
     next = HiddenField()

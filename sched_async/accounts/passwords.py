@@ -104,12 +104,19 @@ def verify(kept: str | None, password: str) -> bool:
     wrong password pays for an argon2 hash as well: the time does not tell them apart.
     """
     if kept is not None and not kept.startswith(ARGON2):
-        if check_password_hash(kept, password):
+        if _fits_original(kept, password):
             return True
         kept = None
     try:
         return hasher.verify(kept or _nobodys(), password) and kept is not None
     except (VerificationError, InvalidHashError):
+        return False
+
+
+def _fits_original(kept: str, password: str) -> bool:
+    try:
+        return check_password_hash(kept, password)
+    except ValueError:  # a kind of hash that Werkzeug does not know, or not any more
         return False
 
 

@@ -73,7 +73,7 @@ async def create_account(*, name: str, email: str, password: str, timezone: str)
     user = await new_user(name, email, password, timezone)
     try:
         async with begin() as session:
-            await _take_setup_tokens(session)
+            await take_setup_tokens(session)
             session.add(user)
     except IntegrityError:
         raise RefusedError("There is an account with this address already.", "email") from None
@@ -135,7 +135,7 @@ async def _may_set_up(token: str) -> bool:
 
 
 async def _first_account(token: str, user: User) -> ResponseReturnValue:
-    if hash_token(token) not in await _take_setup_tokens(db):
+    if hash_token(token) not in await take_setup_tokens(db):
         return await render_template("accounts/setup_over.html"), 404
     db.add(user)
     await db.commit()
@@ -144,7 +144,7 @@ async def _first_account(token: str, user: User) -> ResponseReturnValue:
     return redirect(url_for("sessions.login"), 303)
 
 
-async def _take_setup_tokens(session: AsyncSession) -> Sequence[str]:
+async def take_setup_tokens(session: AsyncSession) -> Sequence[str]:
     """All of them: with the first account made, no other link may make one."""
     setup = OneTimeToken.purpose == SETUP
     taken = await session.scalars(

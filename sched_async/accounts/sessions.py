@@ -64,6 +64,17 @@ class Sessions(QuartAuth):
             return cast(AuthUser, storage().get("user") or CurrentUser(None))
         return CurrentUser(None)
 
+    def load_cookie(self) -> str | None:
+        """The token of the one cookie; of two, one was planted, and who can tell which?"""
+        token: Any = super().load_cookie() if self.cookies() == 1 else None
+        return token if isinstance(token, str) and token.isascii() else None
+
+    def cookies(self) -> int:
+        """How many cookies of our name have come, those that cannot be read included."""
+        current = request if has_request_context() else websocket
+        pairs = current.headers.get("Cookie", "").split(";")
+        return [pair.partition("=")[0].strip() for pair in pairs].count(str(self.cookie_name))
+
     def login_user(self, user: AuthUser) -> None:
         storage()["user"] = user
 
@@ -150,13 +161,13 @@ async def load_user() -> None:
 
     A cookie that names no living session is taken away from the browser.
     """
+    row = None
     token = _extension().load_cookie()
-    if token is None:
-        return
-    async with reading() as session:
-        row = (await session.execute(_living_session(token, now()))).first()
+    if token is not None:
+        async with reading() as session:
+            row = (await session.execute(_living_session(token, now()))).first()
     if row is None:
-        if has_request_context():
+        if has_request_context() and _extension().cookies():
             _extension().logout_user()
         return
     login, user = row

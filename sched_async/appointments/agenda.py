@@ -20,6 +20,7 @@ from .display import Day, Item, heading
 PAGE = 50
 LONGEST = timedelta(days=366)
 LAST_ID = 2**63 - 1
+FIRST_YEAR, LAST_YEAR = 1900, 2199
 
 
 @dataclass(frozen=True, order=True)
@@ -41,7 +42,8 @@ class Position:
             position = cls(datetime.fromtimestamp(seconds, UTC), bool(is_timed), number)
         except (ValueError, OverflowError, OSError):
             raise BadRequest from None
-        if str(position) != text or not 0 <= number <= LAST_ID:
+        in_range = FIRST_YEAR - 1 <= position.instant.year <= LAST_YEAR + 1
+        if str(position) != text or not in_range or not 0 <= number <= LAST_ID:
             raise BadRequest
         return position
 

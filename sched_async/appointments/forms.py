@@ -4,17 +4,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from wtforms import BooleanField, Field, HiddenField, StringField, TextAreaField, ValidationError
-from wtforms.validators import InputRequired, Length, Regexp
+from wtforms.validators import DataRequired, InputRequired, Length, Regexp
 from wtforms.widgets import DateInput, DateTimeLocalInput
 
 from ..errors import RefusedError
 from ..forms import Form, PlainText, stripped
 from ..models import Appointment
 from ..times import SkippedTimeError, find_zone, to_utc
-from .agenda import LONGEST
+from .agenda import FIRST_YEAR, LAST_YEAR, LONGEST
 
 DAY = timedelta(days=1)
-FIRST_YEAR, LAST_YEAR = 1900, 2199
 DATE = "%Y-%m-%d"
 FORMATS = (
     "%Y-%m-%dT%H:%M",
@@ -64,14 +63,14 @@ class WallTimeField(Field):
 
 
 class AppointmentForm(Form):
-    title = StringField("Title", [InputRequired(), Length(max=255), PlainText()], [stripped])
+    title = StringField("Title", [DataRequired(), Length(max=255), PlainText()], [stripped])
     start = WallTimeField("Start", [InputRequired()])
     end = WallTimeField("End", [InputRequired()])
     allday = BooleanField("All day")
     timezone = StringField("Time zone", filters=[stripped])
     location = StringField("Location", [Length(max=255), PlainText()], [stripped])
     description = TextAreaField("Description", [Length(max=10_000), PlainText(lines=True)])
-    submission = HiddenField(validators=[Regexp(r"^[A-Za-z0-9_-]{0,64}$")])
+    submission = HiddenField(validators=[Regexp(r"[A-Za-z0-9_-]{0,64}\Z")])
 
     def __init__(self, formdata: Any = None, **given: Any) -> None:
         super().__init__(formdata, **given)

@@ -49,6 +49,7 @@ def init_app(app: Quart) -> None:
     app.config["RESPONSE_TIMEOUT"] = 30
     app.request_class = Request
     app.url_map.converters["int"] = IdConverter
+    app.url_map.merge_slashes = False
     app.asgi_app = Guard(app.asgi_app, app.config["PUBLIC_URL"])  # type: ignore[method-assign]
 
     @app.before_request
@@ -58,8 +59,18 @@ def init_app(app: Quart) -> None:
             raise refused
         if request.url_rule is not None:
             storage()["route"] = request.url_rule.rule
-        if request.content_length and request.mimetype not in StrictForm.parse_functions:
+        if request.mimetype not in StrictForm.parse_functions and await _has_body():
             raise UnsupportedMediaType
+
+
+async def _has_body() -> bool:
+    """A body without a length comes in chunks: only reading tells whether it is empty."""
+    if request.content_length is not None or "Transfer-Encoding" not in request.headers:
+        return bool(request.content_length)
+    try:
+        return bool(await request.get_data())
+    except RequestEntityTooLarge:
+        return True
 
 
 class IdConverter(BaseConverter):
@@ -128,12 +139,12 @@ def _check_target(target: bytes) -> None:
 
 
 def _check_query(query: bytes) -> None:
+    if query.count(b"&") >= MAX_FIELDS:
+        raise BadRequest
     if len(query) > MAX_QUERY:
         raise RequestURITooLarge
     try:
-        pairs = parse_qsl(
-            _decode(query), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
-        )
+        pairs = parse_qsl(_decode(query), keep_blank_values=True, errors="strict")
     except ValueError:
         raise BadRequest from None
     if any(count > 1 for count in Counter(name for name, _ in pairs).values()):
@@ -219,6 +230,8 @@ def _fields(decoder: MultipartDecoder) -> list[tuple[str, str]]:
         if isinstance(event, File | NeedData):
             raise BadRequest
         if isinstance(event, Field):
+            if event.name is None:  # whatever werkzeug's annotation says
+                raise BadRequest
             name, content = event.name, b""
         if isinstance(event, Data):
             content += event.data

@@ -27,6 +27,7 @@ if (appointment) {
     for (const field of [start, end]) {
       const [day, time] = field.value.split("T");
       if (time) times.set(field, time);
+      field.value = ""; // a date and time is no date: browsers complain of it
       field.type = allday.checked ? "date" : "datetime-local";
       field.value = day && !allday.checked ? `${day}T${times.get(field)}` : day;
     }

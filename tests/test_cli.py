@@ -1,0 +1,626 @@
+"""The command line: what it does, what it refuses, and what it never prints.
+
+Commands run in a thread, since each has an event loop of its own.  So they also run
+beside an app that is being served, as they may.
+"""
+
+import asyncio
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from quart import Quart
+from quart.cli import ScriptInfo
+from quart.testing import QuartClient
+from sqlalchemy import func, inspect, select, text
+from sqlalchemy.engine import make_url
+
+from sched_async import cli
+from sched_async.app import create_app
+from sched_async.database import begin, migrating
+from sched_async.models import Appointment, Base, LoginSession, User
+from sched_async.testing import signed_in
+
+from .conftest import ALICE_PASSWORD
+from .pages import log_in
+from .servers import ROOT, free_port, hypercorn_server
+
+PASSWORD = "seven quiet otters upstream"
+ADA = ("ada@example.org", "--name", "Ada", "--timezone", "Europe/Berlin")
+NOBODY = "There is no account with the address nobody@example.org."
+
+only_sqlite = pytest.mark.parametrize("blank_database", ["sqlite"], indirect=True)
+
+
+class Run(Protocol):
+    async def __call__(self, *arguments: str, stdin: str | bytes | None = None) -> Result: ...
+
+
+@pytest.fixture
+def environment(settings: dict[str, Any]) -> dict[str, str]:
+    return {f"SCHED_{name}": str(value) for name, value in settings.items()}
+
+
+@pytest.fixture
+def run(environment: dict[str, str]) -> Run:
+    """``sched-async`` with these arguments; whatever it prints holds no password."""
+
+    async def run(*arguments: str, stdin: str | bytes | None = None) -> Result:
+        result = await asyncio.to_thread(
+            CliRunner(env=environment).invoke,
+            cli.main,
+            arguments,
+            input=stdin,
+            obj=ScriptInfo(create_app=create_app),
+        )
+        secrets = (PASSWORD, ALICE_PASSWORD, "argon2", environment["SCHED_SECRET_KEY"])
+        assert not [secret for secret in secrets if secret and secret in result.output]
+        return result
+
+    return run
+
+
+def sh(environment: Mapping[str, str], *command: str, stdin: bytes = b"") -> tuple[int, str, str]:
+    """A real process: its exit code, stdout and stderr."""
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        env={"PYTHONWARNINGS": "error", **environment},
+        input=stdin,
+        capture_output=True,
+        check=False,
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def done(result: Result) -> str:
+    """What it said; nothing went wrong."""
+    assert (result.exit_code, result.stderr) == (0, ""), result.output
+    return result.stdout
+
+
+def refusal(result: Result) -> str:
+    """The one sentence on stderr of a command that did nothing."""
+    assert isinstance(result.exception, SystemExit), repr(result.exception)
+    assert (result.exit_code, result.stdout) == (1, ""), result.output
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    return result.stderr.removeprefix("Error: ").rstrip("\n")
+
+
+async def count(database_url: str, model: type[Base]) -> int:
+    async with migrating(database_url) as connection:
+        return int(await connection.scalar(select(func.count()).select_from(model)))
+
+
+async def tables(database_url: str) -> set[str]:
+    async with migrating(database_url) as connection:
+        names: list[str] = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+    return set(names) & set(Base.metadata.tables)
+
+
+async def is_signed_in(client: QuartClient) -> bool:
+    return (await client.get("/appointments/")).status_code == 200
+
+
+async def add_ada(run: Run) -> None:
+    done(await run("user", "add", *ADA, "--password-stdin", stdin=f"{PASSWORD}\n"))
+
+
+# Accounts
+
+
+async def test_an_added_person_can_sign_in(app: Quart, client: QuartClient, run: Run) -> None:
+    result = await run("user", "add", *ADA, "--password-stdin", stdin=f"{PASSWORD}\n")
+    assert done(result) == "Made the account ada@example.org.\n"
+    response = await log_in(client, "ada@example.org", PASSWORD)
+    assert (response.status_code, response.location) == (303, "/appointments/")
+
+
+async def test_address_and_zone_are_kept_in_their_usual_form(run: Run) -> None:
+    arguments = ("Ada@Example.ORG", "--name", " Ada ", "--timezone", "europe/BERLIN")
+    result = await run("user", "add", *arguments, "--password-stdin", stdin=f"{PASSWORD}\n")
+    assert done(result) == "Made the account ada@example.org.\n"
+    assert done(await run("user", "list")) == "ada@example.org\tAda\tEurope/Berlin\tactive\n"
+
+
+async def test_without_stdin_the_password_is_asked_for_twice_and_not_shown(
+    app: Quart, client: QuartClient, run: Run
+) -> None:
+    result = await run("user", "add", *ADA, stdin=f"{PASSWORD}\n{PASSWORD}\n")
+    assert result.exit_code == 0
+    assert "Password:" in result.output
+    assert "Repeat for confirmation:" in result.output
+    assert (await log_in(client, "ada@example.org", PASSWORD)).status_code == 303
+
+
+async def test_two_passwords_that_differ_are_asked_for_again(run: Run, database_url: str) -> None:
+    result = await run("user", "add", *ADA, stdin=f"{PASSWORD}\nsomething else now\n")
+    assert result.exit_code == 1
+    assert "do not match" in result.output
+    assert await count(database_url, User) == 0
+
+
+@pytest.mark.parametrize(
+    ("stdin", "password"),
+    [
+        (f"  {PASSWORD}  \n", f"  {PASSWORD}  "),
+        (f"{PASSWORD}\t\n", f"{PASSWORD}\t"),
+        (PASSWORD, PASSWORD),
+        (f"{PASSWORD}\r\n", PASSWORD),
+        (f"{PASSWORD}\nand more\n", PASSWORD),
+        ("zwölf Boxkämpfer 私\n", "zwölf Boxkämpfer 私"),
+    ],
+    ids=["spaces", "tab", "no newline", "crlf", "second line", "not ascii"],
+)
+async def test_of_stdin_only_the_newline_is_not_the_password(
+    app: Quart, client: QuartClient, run: Run, stdin: str, password: str
+) -> None:
+    done(await run("user", "add", *ADA, "--password-stdin", stdin=stdin))
+    assert (await log_in(client, "ada@example.org", password)).status_code == 303
+    for other in {password.strip(), f"{password} ", stdin.rstrip("\n")} - {password}:
+        assert (await log_in(app.test_client(), "ada@example.org", other)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("changed", "password", "sentence"),
+    [
+        ({"email": "ada"}, PASSWORD, "email: This is not an e-mail address."),
+        ({"email": "ada@example.org\n"}, "", "password: Use at least 12 characters."),
+        (
+            {"timezone": "Europe/Atlantis"},
+            PASSWORD,
+            "timezone: There is no such time zone. Try one like Europe/Berlin.",
+        ),
+        (
+            {"timezone": "../../etc/passwd"},
+            PASSWORD,
+            "timezone: There is no such time zone. Try one like Europe/Berlin.",
+        ),
+        ({"name": " "}, PASSWORD, "name: Use 1 to 100 characters."),
+        ({"name": "a" * 101}, PASSWORD, "name: Use 1 to 100 characters."),
+        ({"name": "\x1b[2J"}, PASSWORD, "name: Use 1 to 100 characters."),
+        ({}, "short", "password: Use at least 12 characters."),
+        ({}, "a" * 1025, "password: Use at most 1024 characters."),
+        ({}, "nul\0in the middle", "password: This holds a character that cannot be typed."),
+        (
+            {},
+            "ada@example.org!",
+            "password: This is too close to your name, e-mail or this site.",
+        ),
+        (
+            {},
+            "password1234",
+            "password: Too many people use this password. Choose another.",
+        ),
+    ],
+)
+async def test_what_will_not_do_is_refused_with_a_sentence(
+    run: Run, database_url: str, changed: dict[str, str], password: str, sentence: str
+) -> None:
+    given = {"email": "ada@example.org", "name": "Ada", "timezone": "Europe/Berlin"} | changed
+    options = ("--name", given["name"], "--timezone", given["timezone"], "--password-stdin")
+    result = await run("user", "add", given["email"], *options, stdin=f"{password}\n")
+    assert refusal(result) == sentence
+    assert await count(database_url, User) == 0
+
+
+async def test_stdin_that_is_not_utf8_is_refused_with_a_sentence(
+    run: Run, database_url: str
+) -> None:
+    stdin = b"twelve or more \xff\xfe\n"
+    refusal(await run("user", "add", *ADA, "--password-stdin", stdin=stdin))
+    assert await count(database_url, User) == 0
+
+
+async def test_an_address_is_added_once_however_it_is_written(run: Run, database_url: str) -> None:
+    await add_ada(run)
+    again = ("ADA@example.org", "--name", "Other", "--timezone", "UTC", "--password-stdin")
+    result = await run("user", "add", *again, stdin=f"{PASSWORD}\n")
+    assert refusal(result) == "email: There is an account with this address already."
+    assert await count(database_url, User) == 1
+
+
+async def test_a_printed_set_up_link_is_useless_once_somebody_is_added(
+    capsys: pytest.CaptureFixture[str], app: Quart, client: QuartClient, run: Run
+) -> None:
+    printed = re.search(r"http://localhost(/setup/[^\s/]+/)", capsys.readouterr().out)
+    assert printed
+    assert (await client.get(printed[1])).status_code == 200
+    await add_ada(run)
+    assert (await client.get(printed[1])).status_code == 404
+
+
+async def test_the_list_is_in_order_and_shows_who_is_deactivated(
+    run: Run, alice: User, mallory: User
+) -> None:
+    done(await run("user", "deactivate", "mallory@example.org"))
+    assert done(await run("user", "list")).splitlines() == [
+        "alice@example.org\tAlice\tEurope/Berlin\tactive",
+        "mallory@example.org\tMallory\tAmerica/New_York\tdeactivated",
+    ]
+
+
+async def test_the_list_of_nobody_is_empty(run: Run) -> None:
+    assert done(await run("user", "list")) == ""
+
+
+async def test_deactivating_ends_every_session_of_that_person_and_of_nobody_else(
+    app: Quart, run: Run, database_url: str, alice: User, mallory: User
+) -> None:
+    hers = [await signed_in(app, "alice@example.org", remember=keep) for keep in (True, False)]
+    other = await signed_in(app, "mallory@example.org")
+    assert all([await is_signed_in(client) for client in (*hers, other)])
+    assert done(await run("user", "deactivate", "ALICE@example.org ")).startswith("Deactivated")
+    assert [await is_signed_in(client) for client in (*hers, other)] == [False, False, True]
+    assert await count(database_url, LoginSession) == 1
+    refused = await log_in(app.test_client(), "alice@example.org", ALICE_PASSWORD)
+    assert refused.status_code == 401
+
+
+async def test_an_activated_person_signs_in_anew(app: Quart, run: Run, alice: User) -> None:
+    before = await signed_in(app, "alice@example.org")
+    done(await run("user", "deactivate", "alice@example.org"))
+    assert done(await run("user", "activate", "alice@example.org")) == (
+        "Activated alice@example.org.\n"
+    )
+    assert not await is_signed_in(before)
+    response = await log_in(app.test_client(), "alice@example.org", ALICE_PASSWORD)
+    assert response.status_code == 303
+
+
+async def test_deactivating_deletes_nothing(
+    app: Quart, run: Run, database_url: str, alice: User
+) -> None:
+    await give_appointments(app, alice, 3)
+    done(await run("user", "deactivate", "alice@example.org"))
+    assert await count(database_url, Appointment) == 3
+    assert await count(database_url, User) == 1
+
+
+async def test_a_new_password_ends_every_session_and_the_old_password(
+    app: Quart, run: Run, database_url: str, alice: User, mallory: User
+) -> None:
+    hers = await signed_in(app, "alice@example.org", remember=True)
+    other = await signed_in(app, "mallory@example.org")
+    command = ("user", "set-password", "alice@example.org", "--password-stdin")
+    assert done(await run(*command, stdin=f"{PASSWORD} \n")) == (
+        "Changed the password of alice@example.org; all its sessions are ended.\n"
+    )
+    assert [await is_signed_in(client) for client in (hers, other)] == [False, True]
+    assert await count(database_url, LoginSession) == 1
+    tried = [ALICE_PASSWORD, PASSWORD, f"{PASSWORD} "]
+    answers = [await log_in(app.test_client(), "alice@example.org", each) for each in tried]
+    assert [answer.status_code for answer in answers] == [401, 401, 303]
+
+
+async def test_a_new_password_that_will_not_do_changes_nothing(
+    app: Quart, run: Run, alice: User
+) -> None:
+    client = await signed_in(app, "alice@example.org")
+    command = ("user", "set-password", "alice@example.org", "--password-stdin")
+    result = await run(*command, stdin="Alice@example.org\n")
+    assert refusal(result).startswith("password: ")
+    assert await is_signed_in(client)
+    response = await log_in(app.test_client(), "alice@example.org", ALICE_PASSWORD)
+    assert response.status_code == 303
+
+
+async def test_signing_out_ends_every_session_and_says_how_many(
+    app: Quart, run: Run, database_url: str, alice: User, mallory: User
+) -> None:
+    hers = [await signed_in(app, "alice@example.org") for _ in range(2)]
+    other = await signed_in(app, "mallory@example.org")
+    said = done(await run("user", "sign-out", "alice@example.org"))
+    assert said == "Ended 2 sessions of alice@example.org.\n"
+    assert [await is_signed_in(client) for client in (*hers, other)] == [False, False, True]
+    assert await count(database_url, LoginSession) == 1
+    said = done(await run("user", "sign-out", "mallory@example.org"))
+    assert said == "Ended 1 session of mallory@example.org.\n"
+    said = done(await run("user", "sign-out", "mallory@example.org"))
+    assert said == "Ended 0 sessions of mallory@example.org.\n"
+
+
+@pytest.mark.parametrize("command", ["deactivate", "activate", "set-password", "sign-out"])
+async def test_an_unknown_address_is_refused(run: Run, command: str) -> None:
+    password = ["--password-stdin"] if command == "set-password" else []
+    result = await run("user", command, "nobody@example.org", *password, stdin=f"{PASSWORD}\n")
+    assert refusal(result) == NOBODY
+
+
+# The database
+
+
+async def give_appointments(app: Quart, owner: User, number: int) -> None:
+    start = datetime(2027, 1, 1, 10, tzinfo=UTC)
+    end = start + timedelta(hours=1)
+    async with app.app_context(), begin() as db:
+        for index in range(number):
+            appointment = Appointment(user_id=owner.id, title=f"Number {index}", timezone="UTC")
+            appointment.start, appointment.start_utc = start.replace(tzinfo=None), start
+            appointment.end, appointment.end_utc = end.replace(tzinfo=None), end
+            db.add(appointment)
+
+
+async def test_upgrading_makes_the_tables_and_may_be_repeated(run: Run, database_url: str) -> None:
+    done(await run("db", "drop", "--yes"))
+    assert await tables(database_url) == set()
+    for _ in range(2):
+        assert done(await run("db", "upgrade")) == "The schema is the newest.\n"
+        assert await tables(database_url) == set(Base.metadata.tables)
+
+
+@only_sqlite
+async def test_upgrading_makes_a_missing_file_and_its_folder(
+    environment: dict[str, str], run: Run, tmp_path: Path
+) -> None:
+    folder = tmp_path / "not" / "yet"
+    environment["SCHED_DATA_DIR"] = str(folder)
+    environment["SCHED_DATABASE_URL"] = environment["SCHED_SECRET_KEY"] = ""
+    done(await run("db", "upgrade"))
+    assert (folder / "sched.db").exists()
+    assert (folder / "secret_key").stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_database_that_a_newer_version_made_is_refused(run: Run, database_url: str) -> None:
+    async with migrating(database_url) as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = 'later'"))
+    for command in (["db", "upgrade"], ["user", "list"], ["db", "drop", "--yes"]):
+        assert "was made by a newer version of sched_async" in refusal(await run(*command))
+    assert await tables(database_url) == set(Base.metadata.tables)
+
+
+async def test_check_finds_a_good_database_good(run: Run) -> None:
+    said = done(await run("db", "check"))
+    assert said == "The database is sound, and its schema is the newest.\n"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE appointment DROP COLUMN location",
+        "DROP INDEX ix_login_session_user_id",
+        "DROP TABLE one_time_token",
+        'ALTER TABLE "user" ADD COLUMN phone TEXT',
+    ],
+)
+async def test_check_notices_a_schema_that_differs(
+    run: Run, database_url: str, change: str
+) -> None:
+    async with migrating(database_url) as connection:
+        await connection.execute(text(change))
+    result = await run("db", "check")
+    assert re.fullmatch(r"The schema is not the newest \(\d+ differences?\)\.", refusal(result))
+
+
+def overwrite_a_page(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2 // 4096 * 4096
+    content[middle : middle + 4096] = b"\xa5" * 4096
+    path.write_bytes(content)
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def replace_by_text(path: Path) -> None:
+    path.write_text("This is not a database. " * 400)
+
+
+def lose_an_index_entry(path: Path) -> None:
+    """Every page is well-formed, but the index does not know a row."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        where = "WHERE name = 'ix_appointment_user_id_allday_start_utc_id'"
+        row = connection.execute(f"SELECT sql FROM sqlite_schema {where}").fetchone()
+        partial = f"{row[0]} WHERE id > 5"
+        connection.execute(f"UPDATE sqlite_schema SET sql = ? {where}", (partial,))
+    connection.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("REINDEX")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(f"UPDATE sqlite_schema SET sql = ? {where}", (row[0],))
+    connection.close()
+
+
+@only_sqlite
+@pytest.mark.parametrize(
+    "damage", [overwrite_a_page, cut_short, replace_by_text, lose_an_index_entry]
+)
+async def test_check_notices_a_damaged_file(
+    run: Run,
+    database_url: str,
+    settings: dict[str, Any],
+    damage: Callable[[Path], None],
+) -> None:
+    app = create_app(settings)
+    async with app.test_app():
+        await add_ada(run)
+        async with app.app_context(), begin() as db:
+            ada = await db.scalar(select(User))
+        assert ada
+        await give_appointments(app, ada, 300)
+    path = Path(make_url(database_url).database or "")
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    damage(path)
+    said = refusal(await run("db", "check"))
+    assert "damaged" in said or "malformed" in said or "not a database" in said
+
+
+@only_sqlite
+@pytest.mark.parametrize("command", [["db", "check"], ["db", "drop", "--yes"]])
+async def test_a_missing_file_is_said_and_not_made(
+    environment: dict[str, str], run: Run, tmp_path: Path, command: list[str]
+) -> None:
+    missing = tmp_path / "missing.db"
+    environment["SCHED_DATABASE_URL"] = f"sqlite+aiosqlite:///{missing}"
+    assert refusal(await run(*command)) == f"There is no database at {missing} yet."
+    assert not missing.exists()
+
+
+async def test_dropping_needs_yes(run: Run, database_url: str) -> None:
+    await add_ada(run)
+    assert "--yes" in refusal(await run("db", "drop"))
+    assert await count(database_url, User) == 1
+
+
+async def test_dropping_deletes_everything(run: Run, database_url: str) -> None:
+    await add_ada(run)
+    assert done(await run("db", "drop", "--yes")) == "Everything is deleted.\n"
+    assert await tables(database_url) == set()
+    assert done(await run("user", "list")) == "", "the next command makes it anew"
+
+
+@only_sqlite
+async def test_a_file_that_is_being_served_is_not_dropped(
+    app: Quart, alice: User, run: Run, database_url: str
+) -> None:
+    assert "Another process serves" in refusal(await run("db", "drop", "--yes"))
+    assert await count(database_url, User) == 1
+
+
+@only_sqlite
+def test_a_file_that_another_process_serves_is_not_dropped(environment: dict[str, str]) -> None:
+    del environment["SCHED_PUBLIC_URL"]
+    with hypercorn_server(environment) as server:
+        code, out, err = sh(environment, "sched_async", "db", "drop", "--yes")
+        assert (code, out) == (1, "")
+        assert err.startswith("Error: Another process serves")
+        assert server.process.poll() is None
+    assert sh(environment, "sched_async", "db", "drop", "--yes")[0] == 0
+
+
+async def test_an_unreachable_server_is_said_without_its_password(
+    environment: dict[str, str], run: Run
+) -> None:
+    environment["SCHED_DATABASE_URL"] = (
+        f"postgresql+asyncpg://sched:hunter2hunter2@127.0.0.1:{free_port()}/sched"
+    )
+    for command in (["user", "list"], ["db", "check"], ["db", "upgrade"]):
+        said = refusal(await run(*command))
+        assert "cannot be used" in said
+        assert "hunter2" not in said
+
+
+# Usage
+
+
+def every_command(group: click.Group, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from every_command(command, *path, name)
+        else:
+            yield (*path, name), command
+
+
+COMMANDS = list(every_command(cli.main))
+
+
+def test_these_are_the_commands() -> None:
+    assert {" ".join(path) for path, _ in COMMANDS} == {
+        "user add",
+        "user list",
+        "user deactivate",
+        "user activate",
+        "user set-password",
+        "user sign-out",
+        "db upgrade",
+        "db check",
+        "db drop",
+        "import-sched",
+    }
+
+
+@pytest.mark.parametrize("path", [path for path, _ in COMMANDS], ids=" ".join)
+def test_every_command_explains_itself(path: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(cli.main, [*path, "--help"])
+    assert result.exit_code == 0
+    explanation = result.stdout.split("\n\n")[1].strip()
+    assert explanation.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["users"],
+        ["user", "remove", "ada@example.org"],
+        ["user", "add"],
+        ["user", "add", "ada@example.org", "--timezone", "UTC", "--password-stdin"],
+        ["user", "add", "ada@example.org", "--name", "Ada", "--password-stdin"],
+        ["user", "add", *ADA, "--password", PASSWORD],
+        ["user", "list", "more"],
+        ["user", "deactivate"],
+        ["user", "deactivate", "a@example.org", "b@example.org"],
+        ["db", "drop", "--really"],
+        ["import-sched"],
+        ["import-sched", "/no/such/file"],
+    ],
+)
+def test_wrong_usage_ends_with_2_and_the_usage(arguments: list[str]) -> None:
+    result = CliRunner().invoke(cli.main, arguments, input=f"{PASSWORD}\n")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("Usage: ")
+    assert "Error: " in result.stderr
+    assert PASSWORD not in result.stderr
+
+
+# Real processes
+
+
+@pytest.mark.parametrize(
+    "command", [("sched_async",), ("quart", "--app", "sched_async")], ids=" ".join
+)
+async def test_a_real_process_lists_the_accounts(
+    environment: dict[str, str], run: Run, command: tuple[str, ...]
+) -> None:
+    await add_ada(run)
+    listed = await asyncio.to_thread(sh, environment, *command, "user", "list")
+    assert listed == (0, "ada@example.org\tAda\tEurope/Berlin\tactive\n", "")
+    refused = await asyncio.to_thread(
+        sh, environment, *command, "user", "sign-out", "nobody@example.org"
+    )
+    assert refused == (1, "", f"Error: {NOBODY}\n")
+
+
+@pytest.mark.parametrize("language", ["C", "C.UTF-8", "POSIX"])
+async def test_a_real_process_takes_the_bytes_of_a_password_in_any_language(
+    environment: dict[str, str], app: Quart, client: QuartClient, language: str
+) -> None:
+    password = " zwölf Boxkämpfer 私 "
+    command = ("sched_async", "user", "add", *ADA, "--password-stdin")
+    stdin = f"{password}\n".encode()
+    result = await asyncio.to_thread(sh, environment | {"LC_ALL": language}, *command, stdin=stdin)
+    assert result == (0, "Made the account ada@example.org.\n", "")
+    assert (await log_in(client, "ada@example.org", password)).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SCHED_DATABASE_URL", "mysql://sched:hunter2hunter2@localhost/sched"),
+        ("SCHED_SECRET_KEY", "hunter2"),
+        ("SCHED_DATABASE", "sched.db"),
+    ],
+)
+@pytest.mark.parametrize(
+    "command", [("sched_async",), ("quart", "--app", "sched_async")], ids=" ".join
+)
+def test_a_wrong_setting_ends_with_one_line_that_names_it(
+    command: tuple[str, ...], name: str, value: str
+) -> None:
+    code, out, err = sh({name: value}, *command, "user", "list")
+    assert (code, out) == (1, "")
+    assert err.startswith(f"sched_async: {name} ")
+    assert err.count("\n") == 1
+    assert "hunter2" not in err

@@ -1,0 +1,551 @@
+"""Bringing a sched.db of the original over, and signing in with its passwords."""
+
+import asyncio
+import hashlib
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from click.testing import CliRunner, Result
+from quart import Quart
+from quart.cli import ScriptInfo
+from quart.testing import QuartClient
+from sqlalchemy import delete, select
+from werkzeug.security import check_password_hash
+
+from sched_async import cli
+from sched_async.accounts.registration import setup_link
+from sched_async.app import create_app
+from sched_async.database import begin, reading
+from sched_async.models import Appointment, User
+
+from .pages import log_in, text
+
+PASSWORD = "Tr0ub4dor"  # as short as the original allowed
+SCHEMA = """
+    CREATE TABLE user (
+        id INTEGER PRIMARY KEY, created DATETIME, modified DATETIME,
+        name VARCHAR(100), email VARCHAR(100), password VARCHAR(100), active BOOLEAN
+    );
+    CREATE TABLE appointment (
+        id INTEGER PRIMARY KEY, created DATETIME, modified DATETIME,
+        user_id INTEGER REFERENCES user (id),
+        title VARCHAR(255), start DATETIME, "end" DATETIME, allday BOOLEAN,
+        location VARCHAR(255), description TEXT
+    );
+"""
+
+
+def werkzeug_hash(password: str) -> str:
+    """What the original kept of a password."""
+    key = hashlib.pbkdf2_hmac("sha1", password.encode(), b"Vx9qLm2p", 1000)
+    return f"pbkdf2:sha1:1000$Vx9qLm2p${key.hex()}"
+
+
+def account(number: int = 1, **changed: object) -> dict[str, object]:
+    values = {"name": "Ada", "email": f"ada{number}@example.org", "active": 1}
+    return {"id": number, **values, "password": werkzeug_hash(PASSWORD), **changed}
+
+
+def appointment(number: int = 1, **changed: object) -> dict[str, object]:
+    """An hour of a summer's day, written as SQLAlchemy wrote it."""
+    return {
+        "id": number,
+        "user_id": 1,
+        "title": f"Number {number}",
+        "start": "2013-07-01 09:30:00.000000",
+        "end": "2013-07-01 10:30:00.000000",
+        "allday": 0,
+        "location": "",
+        "description": "",
+        **changed,
+    }
+
+
+class Import(Protocol):
+    async def __call__(
+        self,
+        accounts: Sequence[dict[str, object]],
+        appointments: Sequence[dict[str, object]] = (),
+        *options: str,
+    ) -> Result: ...
+
+
+@pytest.fixture
+def original(tmp_path: Path) -> Path:
+    return tmp_path / "original" / "sched.db"
+
+
+def write(path: Path, **tables: Sequence[dict[str, object]]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    connection = sqlite3.connect(path)
+    connection.executescript(SCHEMA)
+    for table, rows in tables.items():
+        for row in rows:
+            names = ", ".join(f'"{name}"' for name in row)
+            places = ", ".join("?" * len(row))
+            connection.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", [*row.values()])
+    connection.commit()
+    connection.close()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+async def run(settings: dict[str, Any], path: Path, *options: str) -> Result:
+    """``sched-async import-sched``, in a thread, since it has an event loop of its own."""
+    return await asyncio.to_thread(
+        CliRunner(env={f"SCHED_{name}": str(value) for name, value in settings.items()}).invoke,
+        cli.main,
+        ["import-sched", str(path), *options],
+        obj=ScriptInfo(create_app=create_app),
+    )
+
+
+@pytest.fixture
+def bring_over(settings: dict[str, Any], original: Path) -> Import:
+    """Write a sched.db of these rows and import it, into the zone of Berlin unless told."""
+
+    async def bring_over(
+        accounts: Sequence[dict[str, object]],
+        appointments: Sequence[dict[str, object]] = (),
+        *options: str,
+    ) -> Result:
+        write(original, user=accounts, appointment=appointments)
+        return await run(settings, original, *(options or ("--timezone", "europe/berlin")))
+
+    return bring_over
+
+
+def done(result: Result) -> str:
+    """What it said; it did its work."""
+    assert result.exception is None, repr(result.exception)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+async def users(app: Quart) -> list[User]:
+    async with app.app_context(), reading() as db:
+        return list((await db.scalars(select(User).order_by(User.id))).all())
+
+
+async def appointments(app: Quart) -> list[Appointment]:
+    async with app.app_context(), reading() as db:
+        query = select(Appointment).order_by(Appointment.submission)
+        return list((await db.scalars(query)).all())
+
+
+def wall(value: str) -> datetime:
+    return datetime.fromisoformat(value)
+
+
+def instant(value: str) -> datetime:
+    return datetime.fromisoformat(value).replace(tzinfo=UTC)
+
+
+def test_the_hashes_in_these_tests_are_werkzeugs() -> None:
+    assert check_password_hash(werkzeug_hash(PASSWORD), PASSWORD)
+    assert not check_password_hash(werkzeug_hash(PASSWORD), PASSWORD.lower())
+
+
+# What comes over
+
+
+async def test_accounts_come_over_with_their_state(app: Quart, bring_over: Import) -> None:
+    rows = [account(1, email="Ada@Example.org"), account(2, name="Bob", active=0)]
+    result = await bring_over(rows)
+    assert done(result) == "Imported 2 accounts and 0 appointments.\n"
+    assert result.stderr == ""
+    ada, bob = await users(app)
+    assert (ada.name, ada.email, ada.is_active) == ("Ada", "ada@example.org", True)
+    assert (bob.name, bob.email, bob.is_active) == ("Bob", "ada2@example.org", False)
+    assert {ada.timezone, bob.timezone} == {"Europe/Berlin"}
+    assert ada.password_hash == werkzeug_hash(PASSWORD)
+
+
+async def test_times_are_meant_in_the_given_zone(app: Quart, bring_over: Import) -> None:
+    winter = {"start": "2013-01-07 23:30:00.000000", "end": "2013-01-08 00:30:00.000000"}
+    rows = [appointment(1, location="Room 5", description="a\nb"), appointment(2, **winter)]
+    assert done(await bring_over([account()], rows)).endswith("and 2 appointments.\n")
+    first, second = await appointments(app)
+    assert (first.title, first.location, first.description) == ("Number 1", "Room 5", "a\nb")
+    assert (first.timezone, first.allday) == ("Europe/Berlin", False)
+    assert (first.start, first.end) == (wall("2013-07-01T09:30"), wall("2013-07-01T10:30"))
+    assert (first.start_utc, first.end_utc) == (
+        instant("2013-07-01T07:30"),
+        instant("2013-07-01T08:30"),
+    )
+    assert (second.start_utc, second.end_utc) == (
+        instant("2013-01-07T22:30"),
+        instant("2013-01-07T23:30"),
+    )
+
+
+async def test_without_a_zone_times_are_utc(
+    app: Quart, settings: dict[str, Any], original: Path
+) -> None:
+    write(original, user=[account()], appointment=[appointment()])
+    done(await run(settings, original))
+    (only,) = await appointments(app)
+    assert (only.timezone, only.start_utc) == ("UTC", instant("2013-07-01T09:30"))
+    assert (await users(app))[0].timezone == "UTC"
+
+
+async def test_seconds_are_dropped(app: Quart, bring_over: Import) -> None:
+    row = appointment(start="2013-07-01 09:30:59.999999", end="2013-07-01 10:30:01")
+    done(await bring_over([account()], [row]))
+    (only,) = await appointments(app)
+    assert (only.start, only.end) == (wall("2013-07-01T09:30"), wall("2013-07-01T10:30"))
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "last_day", "day_after"),
+    [
+        ("2013-07-01 00:00:00.000000", "2013-07-01 00:00:00.000000", "2013-07-01", "2013-07-02"),
+        ("2013-07-01 09:30:00.000000", "2013-07-03 08:00:00.000000", "2013-07-03", "2013-07-04"),
+        ("2013-07-01 09:30:00.000000", "2013-07-01 08:30:00.000000", "2013-07-01", "2013-07-02"),
+    ],
+)
+async def test_whole_days_are_dates_and_never_pass_through_a_zone(
+    app: Quart, bring_over: Import, start: str, end: str, last_day: str, day_after: str
+) -> None:
+    done(await bring_over([account()], [appointment(allday=1, start=start, end=end)]))
+    (only,) = await appointments(app)
+    assert only.allday is True
+    assert (only.start, only.end) == (wall("2013-07-01"), wall(last_day))
+    assert (only.start_utc, only.end_utc) == (instant("2013-07-01"), instant(day_after))
+
+
+async def test_a_time_that_the_clocks_skipped_moves_on_to_the_next(
+    app: Quart, bring_over: Import
+) -> None:
+    rows = [
+        appointment(1, start="2013-03-31 02:30:00.000000", end="2013-03-31 04:00:00.000000"),
+        appointment(2, start="2013-03-31 01:30:00.000000", end="2013-03-31 02:15:00.000000"),
+        appointment(3, start="2013-10-27 02:30:00.000000", end="2013-10-27 03:30:00.000000"),
+    ]
+    done(await bring_over([account()], rows))
+    starts, ends, twice = await appointments(app)
+    assert (starts.start, starts.start_utc) == (
+        wall("2013-03-31T03:00"),
+        instant("2013-03-31T01:00"),
+    )
+    assert (ends.end, ends.end_utc) == (wall("2013-03-31T03:00"), instant("2013-03-31T01:00"))
+    assert twice.start_utc == instant("2013-10-27T00:30"), "of a time that comes twice the first"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [(None, "Untitled"), ("  ", "Untitled"), (" a ", "a"), ("é" * 300, "é" * 255)],
+)
+async def test_a_title_is_made_to_fit(
+    app: Quart, bring_over: Import, given: str | None, kept: str
+) -> None:
+    row = appointment(title=given, location=given and "x" * 300, description=None)
+    done(await bring_over([account()], [row]))
+    (only,) = await appointments(app)
+    assert only.title == kept
+    assert only.location == ("x" * 255 if given else "")
+    assert only.description == ""
+
+
+async def test_the_owner_sees_them_and_nobody_else(
+    app: Quart, client: QuartClient, bring_over: Import
+) -> None:
+    rows = [appointment(1, title="Hers"), appointment(2, user_id=2, title="His")]
+    done(await bring_over([account(1), account(2)], rows))
+    assert (await log_in(client, "ada1@example.org", PASSWORD)).status_code == 303
+    page = await text(await client.get("/appointments/?past=1"))
+    assert "Hers" in page
+    assert "His" not in page
+
+
+async def test_the_original_file_is_not_touched(
+    app: Quart, settings: dict[str, Any], original: Path
+) -> None:
+    write(original, user=[account()], appointment=[appointment()])
+    before = contents(original.parent)
+    done(await run(settings, original))
+    assert contents(original.parent) == before
+
+
+async def test_a_file_may_have_any_name(
+    app: Quart, settings: dict[str, Any], original: Path
+) -> None:
+    path = original.with_name("my sched?mode=rwc#50%25.db")
+    write(path, user=[account()])
+    assert done(await run(settings, path)) == "Imported 1 accounts and 0 appointments.\n"
+
+
+# Again
+
+
+async def test_importing_twice_doubles_nothing(app: Quart, bring_over: Import) -> None:
+    rows = [appointment(1), appointment(2, allday=1)]
+    for said in ("Imported 1 accounts and 2 appointments.\n", "Imported 0 accounts and 0 "):
+        assert done(await bring_over([account()], rows)).startswith(said)
+        assert len(await users(app)) == 1
+        assert len(await appointments(app)) == 2
+
+
+async def test_importing_again_adds_what_is_new(app: Quart, bring_over: Import) -> None:
+    done(await bring_over([account()], [appointment(1)]))
+    again = await bring_over([account(), account(2)], [appointment(1), appointment(2)])
+    assert done(again) == "Imported 1 accounts and 1 appointments.\n"
+    assert [row.title for row in await appointments(app)] == ["Number 1", "Number 2"]
+
+
+async def test_importing_again_brings_back_what_was_deleted_but_no_change(
+    app: Quart, bring_over: Import
+) -> None:
+    rows = [appointment(1), appointment(2)]
+    done(await bring_over([account()], rows))
+    async with app.app_context(), begin() as db:
+        await db.execute(delete(Appointment).where(Appointment.submission == "sched-1"))
+        kept = await db.scalar(select(Appointment))
+        assert kept
+        kept.title = "Changed here"
+        (await db.get_one(User, kept.user_id)).is_active = False
+    assert done(await bring_over([account()], rows)) == "Imported 0 accounts and 1 appointments.\n"
+    assert [row.title for row in await appointments(app)] == ["Number 1", "Changed here"]
+    assert not (await users(app))[0].is_active
+
+
+async def test_an_account_that_is_here_already_keeps_its_name_and_password(
+    app: Quart, bring_over: Import, alice: User
+) -> None:
+    rows = [account(1, email="alice@example.org", name="Not Alice")]
+    assert done(await bring_over(rows, [appointment()])).startswith("Imported 0 accounts and 1 ")
+    (only,) = await users(app)
+    assert (only.name, only.password_hash) == ("Alice", alice.password_hash)
+    assert [row.user_id for row in await appointments(app)] == [alice.id]
+
+
+async def test_a_printed_set_up_link_is_useless_once_accounts_are_imported(
+    app: Quart, client: QuartClient, bring_over: Import
+) -> None:
+    async with app.app_context():
+        link = await setup_link()
+    assert link
+    path = link.removeprefix("http://localhost")
+    assert (await client.get(path)).status_code == 200
+    done(await bring_over([account()]))
+    assert (await client.get(path)).status_code == 404
+
+
+# What cannot come over
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"email": "not an address"},
+        {"email": ""},
+        {"email": None},
+        {"email": f"{'a' * 60}@{'b' * 60}.{'c' * 60}.{'d' * 60}.{'e' * 60}.org"},
+    ],
+    ids=["no address", "empty", "null", "too long"],
+)
+async def test_an_account_without_an_address_is_skipped_and_named(
+    app: Quart, bring_over: Import, changed: dict[str, object]
+) -> None:
+    rows = [appointment(1), appointment(2, user_id=2)]
+    result = await bring_over([account(1), account(2, **changed)], rows)
+    assert done(result) == "Imported 1 accounts and 1 appointments.\n"
+    assert result.stderr.splitlines() == [
+        "Skipped account 2: This is not an e-mail address.",
+        "Skipped appointment 2: it belongs to nobody here.",
+    ]
+    assert [user.email for user in await users(app)] == ["ada1@example.org"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"name": None},
+        {"name": ""},
+        {"name": "a" * 200},
+        {"name": "nul\0in the middle"},
+        {"name": "two\nlines"},
+        {"password": None},
+        {"active": None},
+    ],
+    ids=lambda changed: str(changed)[:40],
+)
+async def test_an_odd_account_is_imported_or_named_and_stops_nothing(
+    app: Quart, bring_over: Import, changed: dict[str, object]
+) -> None:
+    result = await bring_over([account(1, **changed), account(2)], [appointment(1, user_id=2)])
+    done(result)
+    here = {user.email: user for user in await users(app)}
+    assert "ada2@example.org" in here
+    assert len(await appointments(app)) == 1
+    assert ("ada1@example.org" in here) != ("Skipped account 1: " in result.stderr)
+    for user in here.values():
+        assert 1 <= len(user.name) <= 100
+        assert user.name.isprintable()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"user_id": 77},
+        {"user_id": None},
+        {"start": None},
+        {"start": "soon"},
+        {"end": ""},
+        {"end": "2013-13-01 10:00:00.000000"},
+        {"end": "2013-07-01 09:30:00.000000"},
+        {"end": "2013-07-01 08:30:00.000000"},
+        {"end": "2015-07-01 08:30:00.000000"},
+        {"allday": 1, "end": "2013-06-30 00:00:00.000000"},
+        {"start": "2013-03-31 02:10:00.000000", "end": "2013-03-31 02:50:00.000000"},
+        {"start": "0001-01-01 00:00:00.000000", "end": "0001-01-01 01:00:00.000000"},
+        {"allday": 1, "start": "9999-12-31 00:00:00", "end": "9999-12-31 00:00:00"},
+    ],
+    ids=str,
+)
+async def test_an_appointment_that_cannot_be_is_skipped_and_named(
+    app: Quart, bring_over: Import, changed: dict[str, object]
+) -> None:
+    result = await bring_over([account()], [appointment(1, **changed), appointment(2)])
+    assert done(result) == "Imported 1 accounts and 1 appointments.\n"
+    assert result.stderr.startswith("Skipped appointment 1: ")
+    assert result.stderr.count("\n") == 1
+    assert [row.title for row in await appointments(app)] == ["Number 2"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"title": "nul\0in the middle"},
+        {"location": "nul\0in the middle"},
+        {"description": "nul\0in the middle"},
+        {"description": "x" * 100_000},
+        {"allday": None},
+    ],
+    ids=lambda changed: str(changed)[:40],
+)
+async def test_an_odd_appointment_is_imported_or_named_and_stops_nothing(
+    app: Quart, bring_over: Import, changed: dict[str, object]
+) -> None:
+    result = await bring_over([account()], [appointment(1, **changed), appointment(2)])
+    done(result)
+    here = [row.submission for row in await appointments(app)]
+    assert "sched-2" in here
+    assert ("sched-1" in here) != ("Skipped appointment 1: " in result.stderr)
+
+
+def write_other_database(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE cookies (name, value)")
+    connection.commit()
+    connection.close()
+
+
+def write_half_of_it(path: Path) -> None:
+    write(path, user=[account()])
+    connection = sqlite3.connect(path)
+    connection.execute("ALTER TABLE appointment DROP COLUMN allday")
+    connection.commit()
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        Path.touch,
+        lambda path: path.write_text("This is not a database. " * 400),
+        write_other_database,
+        write_half_of_it,
+    ],
+    ids=["empty", "text", "other", "half"],
+)
+async def test_what_is_no_sched_db_is_refused(
+    app: Quart, settings: dict[str, Any], original: Path, make: Any
+) -> None:
+    original.parent.mkdir()
+    make(original)
+    result = await run(settings, original)
+    assert isinstance(result.exception, SystemExit)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"Error: {original} is not a database of the original sched")
+    assert result.stderr.count("\n") == 1
+    assert await users(app) == []
+
+
+async def test_a_folder_and_a_missing_file_are_wrong_usage(
+    settings: dict[str, Any], original: Path
+) -> None:
+    original.parent.mkdir()
+    for path in (original, original.parent):
+        assert (await run(settings, path)).exit_code == 2
+
+
+async def test_an_unknown_zone_is_refused(app: Quart, bring_over: Import) -> None:
+    result = await bring_over([account()], [], "--timezone", "Europe/Atlantis")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: timezone: There is no such time zone.")
+    assert await users(app) == []
+
+
+# Signing in
+
+
+async def test_the_original_password_works_and_is_rehashed_at_the_first_login(
+    app: Quart, bring_over: Import
+) -> None:
+    done(await bring_over([account()]))
+    hashes = []
+    for _ in range(2):
+        response = await log_in(app.test_client(), "ada1@example.org", PASSWORD)
+        assert (response.status_code, response.location) == (303, "/appointments/")
+        hashes.append((await users(app))[0].password_hash)
+    assert hashes[0].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert hashes[1] == hashes[0]
+    done(await bring_over([account()]))
+    assert (await users(app))[0].password_hash == hashes[0], "importing again leaves it alone"
+
+
+@pytest.mark.parametrize("wrong", [PASSWORD.lower(), f"{PASSWORD} ", "something else"])
+async def test_a_wrong_password_leaves_the_hash_as_it_was(
+    app: Quart, bring_over: Import, wrong: str
+) -> None:
+    done(await bring_over([account()]))
+    assert (await log_in(app.test_client(), "ada1@example.org", wrong)).status_code == 401
+    assert (await users(app))[0].password_hash == werkzeug_hash(PASSWORD)
+
+
+async def test_a_deactivated_account_cannot_sign_in(app: Quart, bring_over: Import) -> None:
+    done(await bring_over([account(active=0)]))
+    assert (await log_in(app.test_client(), "ada1@example.org", PASSWORD)).status_code == 401
+    assert (await users(app))[0].password_hash == werkzeug_hash(PASSWORD)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "",
+        "Tr0ub4dor",
+        "plain$$Tr0ub4dor",
+        # What Werkzeug wrote until 0.8, and no longer reads.
+        f"sha1$Vx9qLm2p${hashlib.sha1(b'Vx9qLm2pTr0ub4dor').hexdigest()}",
+        "md5$Vx9qLm2p$d41d8cd98f00b204e9800998ecf8427e",
+        "pbkdf2:sha1:many$Vx9qLm2p$00",
+        "pbkdf2:sha1:0$Vx9qLm2p$00",
+        "pbkdf2:sha999:1000$Vx9qLm2p$00",
+        "pbkdf2:sha1:1000$$00",
+        "scrypt:1:2$Vx9qLm2p$00",
+        "$argon2id$v=19$m=19456,t=2,p=1$nonsense",
+    ],
+)
+async def test_a_hash_that_cannot_be_read_fits_no_password(
+    app: Quart, bring_over: Import, kept: str
+) -> None:
+    await bring_over([account(password=kept)])
+    assert (await log_in(app.test_client(), "ada1@example.org", PASSWORD)).status_code == 401
