@@ -1,0 +1,138 @@
+"""Chromium, and servers for it to visit, each with a SQLite database of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
+
+from ..conftest import ALICE_PASSWORD
+from ..servers import WebServer, free_port, hypercorn_server, unavailable
+from .visitor import Visitor
+
+NAMED_HOST = "sched.test"
+SCREENSHOTS = Path(__file__).with_name("test_screenshots.py")
+ARGUMENTS = [
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    f"--host-resolver-rules=MAP {NAMED_HOST} 127.0.0.1",
+]
+
+
+@dataclass(frozen=True)
+class Window:
+    """How a browser is set up."""
+
+    width: int = 1280
+    scheme: Literal["light", "dark"] = "light"
+    script: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.width}-{self.scheme}{'' if self.script else '-no-script'}"
+
+
+OpenWindow = Callable[..., AbstractAsyncContextManager[Visitor]]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Without a folder for them, screenshots are not even a skipped test."""
+    if collection_path == SCREENSHOTS and config.getoption("--screenshots") is None:
+        return True
+    return None
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    return found or unavailable("no Chromium is installed")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser(chromium: str) -> AsyncIterator[Browser]:
+    # Chromium's sandbox does not start for root.
+    arguments = [*ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+def open_window(browser: Browser, request: pytest.FixtureRequest) -> OpenWindow:
+    """Opens a browser window with nothing in it: no cookies, no history."""
+    folder: Path | None = request.config.getoption("--screenshots")
+    test = request.function.__name__.removeprefix("test_")
+
+    @asynccontextmanager
+    async def opened(base_url: str, window: Window = Window()) -> AsyncIterator[Visitor]:
+        photos = None if folder is None else folder / test / str(window)
+        if photos is not None:
+            photos.mkdir(parents=True, exist_ok=True)
+        context = await browser.new_context(
+            viewport={"width": window.width, "height": 800},
+            color_scheme=window.scheme,
+            java_script_enabled=window.script,
+            locale="en-GB",
+            timezone_id="Europe/Berlin",
+        )
+        try:
+            page = await context.new_page()
+            page.set_default_timeout(10_000)
+            visitor = Visitor(page, base_url, has_script=window.script, photos=photos)
+            yield visitor
+        finally:
+            await context.close()
+
+    return opened
+
+
+@pytest.fixture
+def new_server(tmp_path: Path) -> Iterator[WebServer]:
+    """A server at its first start: nobody has an account."""
+    with hypercorn_server({"SCHED_DATA_DIR": str(tmp_path)}) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def alices_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
+    """A server where Alice has an account; tests share it, and leave no appointments."""
+    folder = tmp_path_factory.mktemp("alice")
+    add_alice(folder)
+    with hypercorn_server({"SCHED_DATA_DIR": str(folder)}) as server:
+        yield server
+
+
+@pytest.fixture
+def named_server(tmp_path: Path) -> Iterator[WebServer]:
+    """Alice's account on a server that people reach by a name, without TLS."""
+    add_alice(tmp_path)
+    port = free_port()
+    url = f"http://{NAMED_HOST}:{port}"
+    environment = {"SCHED_DATA_DIR": str(tmp_path), "SCHED_PUBLIC_URL": url}
+    with hypercorn_server(environment, port=port) as server:
+        server.url = url
+        yield server
+
+
+def add_alice(folder: Path) -> None:
+    words = "user add alice@example.org --name Alice --timezone Europe/Berlin --password-stdin"
+    subprocess.run(
+        [sys.executable, "-m", "sched_async", *words.split()],
+        env=os.environ | {"SCHED_DATA_DIR": str(folder)},
+        input=ALICE_PASSWORD + "\n",
+        text=True,
+        capture_output=True,
+        check=True,
+    )

@@ -1,0 +1,34 @@
+"""What script adds to the form of an appointment."""
+
+import pytest
+
+from ..conftest import ALICE_PASSWORD
+from ..servers import WebServer
+from .conftest import OpenWindow
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_ticking_all_day_asks_for_dates_only(
+    alices_server: WebServer, open_window: OpenWindow
+) -> None:
+    async with open_window(alices_server.url) as visitor:
+        await visitor.visit("/login/?next=/appointments/create/")
+        await visitor.sign_in("alice@example.org", ALICE_PASSWORD)
+        await visitor.page.check("[name=allday]")
+        await visitor.look()
+        assert await visitor.page.get_attribute("[name=start]", "type") == "date"
+        await visitor.page.uncheck("[name=allday]")
+        await visitor.look()
+        assert await visitor.page.get_attribute("[name=end]", "type") == "datetime-local"
+
+
+async def test_the_end_moves_along_with_the_start(
+    alices_server: WebServer, open_window: OpenWindow
+) -> None:
+    async with open_window(alices_server.url) as visitor:
+        await visitor.visit("/login/?next=/appointments/create/")
+        await visitor.sign_in("alice@example.org", ALICE_PASSWORD)
+        await visitor.fill(start="2030-11-25T09:30")
+        await visitor.page.press("[name=start]", "Tab")
+        assert await visitor.page.input_value("[name=end]") == "2030-11-25T10:30"

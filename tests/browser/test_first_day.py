@@ -1,0 +1,115 @@
+"""From the set-up link to the first logout, in every kind of window."""
+
+import pytest
+
+from ..conftest import ALICE_PASSWORD
+from ..servers import WebServer
+from .conftest import OpenWindow, Window
+from .visitor import Visitor
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+WINDOWS = [
+    Window(width, scheme, script)
+    for script in (True, False)
+    for width in (1280, 390)
+    for scheme in ("light", "dark")
+]
+
+
+@pytest.mark.parametrize("window", WINDOWS, ids=str)
+async def test_a_person_can_set_up_keep_appointments_and_leave(
+    new_server: WebServer, open_window: OpenWindow, window: Window
+) -> None:
+    async with open_window(new_server.url, window) as visitor:
+        await sets_up(visitor, new_server, window)
+        await signs_in(visitor)
+        await makes_an_appointment(visitor)
+        await changes_it(visitor)
+        await deletes_it(visitor, window)
+        await signs_out(visitor)
+
+
+async def sets_up(visitor: Visitor, server: WebServer, window: Window) -> None:
+    link = server.setup_link()
+    assert link is not None
+    await visitor.visit(link)
+    zone = await visitor.page.input_value("[name=timezone]")
+    assert zone == ("Europe/Berlin" if window.script else "UTC")
+    await visitor.fill(name="Alice", email="alice@example.org", timezone="Europe/Berlin")
+    await visitor.fill(password="too short", password_again="too short")
+    with visitor.expecting(422):
+        await visitor.send()
+        await visitor.look()
+    await visitor.fill(password=ALICE_PASSWORD, password_again=ALICE_PASSWORD)
+    await visitor.send()
+    assert visitor.path == "/login/"
+    with visitor.expecting(404):
+        await visitor.visit(link)
+
+
+async def signs_in(visitor: Visitor) -> None:
+    await visitor.visit("/appointments/create/")
+    assert visitor.path.startswith("/login/?next=")
+    with visitor.expecting(401):
+        await visitor.sign_in("alice@example.org", "not her password")
+        await visitor.look("wrong password")
+    assert "Incorrect username or password." in await visitor.text()
+    await visitor.sign_in("alice@example.org", ALICE_PASSWORD)
+    assert visitor.path == "/appointments/create/"
+    await visitor.visit("/appointments/")
+
+
+async def makes_an_appointment(visitor: Visitor) -> None:
+    await visitor.press("main a[href='/appointments/create/'] >> nth=0")
+    await visitor.look()
+    await visitor.fill(title="Dentist", start="2030-11-25T09:30", end="2030-11-25T08:30")
+    with visitor.expecting(422):
+        await visitor.send()
+        await visitor.look("an end before the start")
+    await visitor.fill(end="2030-11-25T10:30", location="Main Street 1")
+    await visitor.fill(description="Bring the X-ray\n<b>and</b> patience")
+    await visitor.send()
+    await visitor.look()
+    assert "Dentist" in await visitor.text("h1")
+    assert "<b>and</b> patience" in await visitor.text()
+    await visitor.visit("/appointments/")
+    assert "Dentist" in await visitor.text()
+
+
+async def changes_it(visitor: Visitor) -> None:
+    await visitor.press("main a:has-text('Dentist')")
+    await visitor.press("main a[href$='/edit/']")
+    await visitor.look()
+    await visitor.fill(title="Orthodontist")
+    await visitor.send()
+    await visitor.look()
+    assert "Orthodontist" in await visitor.text("h1")
+
+
+async def deletes_it(visitor: Visitor, window: Window) -> None:
+    if window.script:
+        page = visitor.path
+        await visitor.visit(f"{page}delete/")  # what browsers without script see
+        await visitor.visit(page)
+        await visitor.page.click("main a[href$='/delete/']")
+        await visitor.page.wait_for_selector("dialog[open]")
+        await visitor.look("the dialog")
+        await visitor.press("dialog[open] button:has-text('Delete')")
+    else:
+        await visitor.press("main a[href$='/delete/']")
+        await visitor.look()
+        await visitor.send()
+    await visitor.look()
+    assert visitor.path == "/appointments/"
+    assert await visitor.page.locator("main a:has-text('Orthodontist')").count() == 0
+
+
+async def signs_out(visitor: Visitor) -> None:
+    await visitor.visit("/logout/")
+    await visitor.visit("/appointments/")
+    await visitor.press("form[action='/logout/'] button")
+    await visitor.look()
+    assert visitor.path == "/login/"
+    await visitor.visit("/appointments/")
+    assert visitor.path.startswith("/login/")
