@@ -1,0 +1,1 @@
+"""Measurements, each a program that starts its own server: ``python -m bench.creates``."""
