@@ -46,6 +46,11 @@ def to_wall(instant: datetime, zone: str) -> datetime:
     return instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None, fold=0)
 
 
+def existing(wall: datetime, zone: str) -> datetime:
+    """The same wall-clock time; of one that is skipped, as much later as clocks move on."""
+    return to_wall(_first(wall, zone), zone)
+
+
 def day_start(day: date, zone: str) -> datetime:
     """The instant at which a day begins; where midnight is skipped, the end of the gap."""
     return _first(datetime.combine(day, time()), zone)
@@ -58,7 +63,7 @@ def _first(wall: datetime, zone: str) -> datetime:
 def _nearest(wall: datetime, zone: str, step: timedelta) -> datetime:
     """Walk minute by minute: the longest gap on record is one day (Samoa, 2011)."""
     wall = wall.replace(second=0)
-    while to_wall(_first(wall, zone), zone) != wall:
+    while existing(wall, zone) != wall:
         wall += step
     return wall
 

@@ -23,16 +23,16 @@ LAST_ID = 2**63 - 1
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Position:
-    """A place in the list: an instant, whole days before timed ones, then the id."""
+    """A place in one of the two streams: ``start_utc`` as that keeps it, and the id."""
 
-    instant: datetime
+    start_utc: datetime
     is_timed: bool
     id: int
 
     def __str__(self) -> str:
-        return f"{int(self.instant.timestamp())}.{int(self.is_timed)}.{self.id}"
+        return f"{int(self.start_utc.timestamp())}.{int(self.is_timed)}.{self.id}"
 
     @classmethod
     def parse(cls, text: str) -> "Position":
@@ -42,17 +42,21 @@ class Position:
             position = cls(datetime.fromtimestamp(seconds, UTC), bool(is_timed), number)
         except (ValueError, OverflowError, OSError):
             raise BadRequest from None
-        in_range = FIRST_YEAR - 1 <= position.instant.year <= LAST_YEAR + 1
+        in_range = FIRST_YEAR - 1 <= position.start_utc.year <= LAST_YEAR + 1
         if str(position) != text or not in_range or not 0 <= number <= LAST_ID:
             raise BadRequest
         return position
 
     @classmethod
-    def of(cls, appointment: Appointment, zone: str) -> "Position":
-        if appointment.allday:
-            begins = day_start(appointment.start.date(), zone)
-            return cls(begins, False, appointment.id)
-        return cls(appointment.start_utc, True, appointment.id)
+    def of(cls, appointment: Appointment) -> "Position":
+        return cls(appointment.start_utc, not appointment.allday, appointment.id)
+
+    def begins(self, zone: str) -> datetime:
+        return self.start_utc if self.is_timed else day_start(self.start_utc.date(), zone)
+
+    def in_merged_list(self, zone: str) -> tuple[datetime, bool, datetime, int]:
+        """Sorts both streams together: whole days stand before what begins with them."""
+        return self.begins(zone), self.is_timed, self.start_utc, self.id
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,8 @@ async def read_page(
     for allday in (True, False):
         query = _stream(user_id, zone, moment, allday=allday, past=past, after=after)
         rows = await db.scalars(query.limit(PAGE + 1))
-        found += [(Position.of(row, zone), row) for row in rows]
-    found.sort(key=lambda pair: pair[0], reverse=past)
+        found += [(Position.of(row), row) for row in rows]
+    found.sort(key=lambda pair: pair[0].in_merged_list(zone), reverse=past)
     shown = found[:PAGE]
     more = shown[-1][0] if len(found) > PAGE else None
     return Page(_by_day([row for _, row in shown], zone, moment, past=past), more)
@@ -108,9 +112,18 @@ def _stream(
 
 def _start(after: Position, zone: str, *, allday: bool) -> tuple[datetime, int]:
     """Where in its own order a stream goes on after a position in the merged list."""
-    if allday:
-        return _as_index(after.instant, zone), LAST_ID if after.is_timed else after.id
-    return after.instant, after.id if after.is_timed else 0
+    if after.is_timed != allday:
+        return after.start_utc, after.id
+    if after.is_timed:
+        return _last_begun(after.start_utc, zone), LAST_ID
+    return after.begins(zone), 0
+
+
+def _last_begun(moment: datetime, zone: str) -> datetime:
+    """The last day to begin by then, which clocks that go back at midnight may have left."""
+    today = _as_index(moment, zone)
+    tomorrow = today + timedelta(days=1)
+    return tomorrow if day_start(tomorrow.date(), zone) <= moment else today
 
 
 def _as_index(moment: datetime, zone: str) -> datetime:

@@ -11,7 +11,7 @@ from werkzeug.datastructures import MultiDict
 from ..accounts.sessions import current_user, login_required, public
 from ..database import SAFE_METHODS, db
 from ..models import Appointment
-from ..times import now, to_wall, zone_names
+from ..times import existing, now, to_wall, zone_names
 from .agenda import Position, read_page
 from .display import Item
 from .forms import AppointmentForm
@@ -138,10 +138,11 @@ async def _with_zone(zone: str) -> MultiDict[str, str]:
 def _proposal() -> dict[str, object]:
     """An hour from the next full hour on, in the user's zone."""
     zone = current_user.timezone
-    start = to_wall(now(), zone).replace(minute=0, second=0, microsecond=0) + HOUR
+    hour = to_wall(now(), zone).replace(minute=0, second=0, microsecond=0)
+    start = existing(hour + HOUR, zone)
     return {
         "start": start,
-        "end": start + HOUR,
+        "end": existing(start + HOUR, zone),
         "timezone": zone,
         "submission": secrets.token_urlsafe(16),
     }

@@ -38,11 +38,11 @@ class WallTimeField(Field):
         return shape(field, **attributes)
 
     def _value(self) -> str:
-        if self.raw_data:
-            return str(self.raw_data[0])
+        """What was understood as the browser's field wants it, or else what was typed."""
         if self.data is None:
-            return ""
-        return self.data.strftime(DATE if self.dates_only else FORMATS[0])  # type: ignore[no-any-return]
+            return str(self.raw_data[0]) if self.raw_data else ""
+        iso: str = self.data.isoformat(timespec="minutes")
+        return iso[:10] if self.dates_only else iso
 
     def process_formdata(self, valuelist: list[Any]) -> None:
         if not valuelist:

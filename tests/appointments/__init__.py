@@ -1,0 +1,126 @@
+"""Appointments: the pages, the list, the rules.
+
+The helpers here fill in the form, read the pages, and make rows without a page in bulk.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from quart import Quart, Response
+from sqlalchemy import select
+
+from sched_async.database import begin, reading
+from sched_async.models import Appointment, User
+from sched_async.testing import Client
+from sched_async.times import to_utc
+
+LIST = "/appointments/"
+CREATE = "/appointments/create/"
+DENTIST = {
+    "title": "Dentist",
+    "start": "2030-05-06T09:00",
+    "end": "2030-05-06T10:00",
+    "timezone": "Europe/Berlin",
+    "location": "Main Street 5",
+    "description": "Bring the X-ray.",
+}
+
+
+async def make(client: Client, **changed: str) -> str:
+    """Send the form with the dentist in it, or what is changed; gives the new address."""
+    response = await client.post(CREATE, form=DENTIST | changed)
+    assert response.status_code == 303
+    return response.location or ""
+
+
+async def rows(app: Quart) -> list[Appointment]:
+    async with app.app_context(), reading() as db:
+        return list(await db.scalars(select(Appointment).order_by(Appointment.id)))
+
+
+async def add(app: Quart, user: User, *appointments: Appointment) -> None:
+    """Give somebody appointments, numbered in this order."""
+    async with app.app_context(), begin() as db:
+        for appointment in appointments:
+            appointment.user_id = user.id
+            db.add(appointment)
+            await db.flush()
+
+
+def timed(
+    title: str, start: str, end: str | timedelta = timedelta(hours=1), zone: str = "Europe/Berlin"
+) -> Appointment:
+    begins = datetime.fromisoformat(start)
+    ends = begins + end if isinstance(end, timedelta) else datetime.fromisoformat(end)
+    return Appointment(
+        title=title,
+        start=begins,
+        end=ends,
+        timezone=zone,
+        allday=False,
+        start_utc=to_utc(begins, zone),
+        end_utc=to_utc(ends, zone),
+    )
+
+
+def whole_days(title: str, first: str, last: str | None = None) -> Appointment:
+    start, end = datetime.fromisoformat(first), datetime.fromisoformat(last or first)
+    return Appointment(
+        title=title,
+        start=start,
+        end=end,
+        timezone="Europe/Berlin",
+        allday=True,
+        start_utc=start.replace(tzinfo=UTC),
+        end_utc=end.replace(tzinfo=UTC) + timedelta(days=1),
+    )
+
+
+def value(page: str, name: str) -> str | None:
+    """What a field of the form on a page holds."""
+    found = re.search(rf'<input [^>]*name="{name}"[^>]* value="([^"]*)"', page)
+    area = re.search(rf'<textarea [^>]*name="{name}"[^>]*>\r?\n([^<]*)</textarea>', page)
+    match = found or area
+    return match[1] if match else None
+
+
+def kind(page: str, name: str) -> str | None:
+    found = re.search(rf'<input [^>]*name="{name}"[^>]* type="([^"]*)"', page)
+    return found[1] if found else None
+
+
+def problem(page: str, name: str) -> str | None:
+    """The message at a field."""
+    found = re.search(rf'id="{name}-problem">([^<]*)</p>', page)
+    return found[1] if found else None
+
+
+def headings(page: str) -> list[str]:
+    return re.findall(r'<h2 id="day-[^"]+"><time [^>]+>([^<]+)</time></h2>', page)
+
+
+def days(page: str) -> dict[str, list[str]]:
+    """The titles under each heading of the list."""
+    sections = re.split(r'<section class="day', page)[1:]
+    assert len(sections) == len(set(headings(page))), "no heading comes twice"
+    return {headings(section)[0]: titles(section) for section in sections}
+
+
+def titles(page: str) -> list[str]:
+    return re.findall(r'<a href="/appointments/\d+/"><bdi>([^<]+)</bdi></a>', page)
+
+
+def lines(page: str) -> list[str]:
+    """Each appointment in the list as it reads: time, title, note."""
+    items = re.findall(r"<li>(.*?)</li>", page, re.DOTALL)
+    return [" ".join(re.sub("<[^>]*>", " ", item).split()) for item in items]
+
+
+def more(page: str) -> str | None:
+    """Where the next page of the list is."""
+    found = re.search(r'<p class="more"><a class="button" href="([^"]+)"', page)
+    return found[1] if found else None
+
+
+def landed(response: Response) -> tuple[int, str | None]:
+    return response.status_code, response.location

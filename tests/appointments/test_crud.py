@@ -1,0 +1,300 @@
+"""Making, reading, changing and deleting appointments, and that each is its owner's alone."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+import time_machine
+from quart import Quart
+
+from sched_async.models import User
+from sched_async.testing import Client, signed_in
+
+from ..pages import text
+from ..security import shown
+from . import CREATE, DENTIST, LIST, add, landed, make, problem, rows, timed, titles, value
+
+
+@pytest.fixture
+async def dentist(app: Quart, hers: Client) -> str:
+    """The address of Alice's appointment."""
+    return await make(hers)
+
+
+@pytest.fixture
+async def mallorys(app: Quart, mallory: User) -> Client:
+    return await signed_in(app, "mallory@example.org")
+
+
+async def test_the_front_page_leads_to_the_list(client: Client) -> None:
+    assert landed(await client.get("/")) == (303, LIST)
+
+
+# Making
+
+
+async def test_a_new_appointment_is_kept_as_it_was_typed(app: Quart, hers: Client) -> None:
+    address = await make(hers)
+    (kept,) = await rows(app)
+    assert address == f"/appointments/{kept.id}/"
+    assert (kept.title, kept.location) == ("Dentist", "Main Street 5")
+    assert kept.description == "Bring the X-ray."
+    assert (kept.start, kept.end) == (datetime(2030, 5, 6, 9), datetime(2030, 5, 6, 10))
+    assert (kept.timezone, kept.allday) == ("Europe/Berlin", False)
+    assert kept.start_utc == datetime(2030, 5, 6, 7, tzinfo=UTC)
+    assert kept.end_utc == datetime(2030, 5, 6, 8, tzinfo=UTC)
+
+
+async def test_after_saving_one_sees_the_appointment_and_hears_once_that_it_is_saved(
+    hers: Client, dentist: str
+) -> None:
+    page = await text(await hers.get(dentist))
+    for words in ("Saved.", "Dentist", "Main Street 5", "Bring the X-ray.", "1 hour"):
+        assert words in page
+    assert "Monday, 6 May 2030" in page
+    assert "09:00 – 10:00" in page  # noqa: RUF001 (a dash between times)
+    assert "Saved." not in await text(await hers.get(dentist))
+
+
+async def test_what_was_left_empty_is_not_shown(hers: Client) -> None:
+    page = await text(await hers.get(await make(hers, location="", description="")))
+    assert "Where" not in page
+    assert "Notes" not in page
+
+
+async def test_the_lines_of_a_description_stay_lines(hers: Client) -> None:
+    page = await text(await hers.get(await make(hers, description="one\r\ntwo")))
+    assert "one<br>\ntwo" in page
+
+
+@pytest.mark.parametrize(
+    ("moment", "start", "end"),
+    [
+        ("2026-11-24T08:30", "2026-11-24T10:00", "2026-11-24T11:00"),
+        ("2026-11-24T08:00", "2026-11-24T10:00", "2026-11-24T11:00"),
+        ("2026-12-31T22:59", "2027-01-01T00:00", "2027-01-01T01:00"),
+        # The next hour, or the one after it, is skipped.
+        ("2027-03-28T00:30", "2027-03-28T03:00", "2027-03-28T04:00"),
+        ("2027-03-27T23:30", "2027-03-28T01:00", "2027-03-28T03:00"),
+        # The hour happens twice.
+        ("2026-10-24T23:30", "2026-10-25T02:00", "2026-10-25T03:00"),
+    ],
+)
+async def test_the_form_proposes_the_next_full_hour_and_takes_its_own_proposal(
+    app: Quart, alice: User, moment: str, start: str, end: str
+) -> None:
+    with time_machine.travel(datetime.fromisoformat(moment).replace(tzinfo=UTC), tick=False):
+        hers = await signed_in(app, "alice@example.org")
+        page = await text(await hers.get(CREATE))
+        proposed = {name: value(page, name) or "" for name in ("start", "end", "timezone")}
+        assert proposed == {"start": start, "end": end, "timezone": "Europe/Berlin"}
+        assert value(page, "title") == ""
+        await make(hers, **proposed)
+
+
+async def test_every_blank_form_has_a_key_of_its_own(hers: Client) -> None:
+    keys = {value(await text(await hers.get(CREATE)), "submission") for _ in range(3)}
+    assert len(keys) == 3
+    assert all(key and len(key) >= 16 for key in keys)
+
+
+async def test_a_form_that_is_sent_again_makes_one_appointment(app: Quart, hers: Client) -> None:
+    key = value(await text(await hers.get(CREATE)), "submission") or ""
+    first, second = [await make(hers, submission=key) for _ in range(2)]
+    assert first == second
+    assert len(await rows(app)) == 1
+
+
+async def test_a_form_that_is_clicked_twice_makes_one_appointment(app: Quart, hers: Client) -> None:
+    addresses = await asyncio.gather(*(make(hers, submission="a-key") for _ in range(5)))
+    assert len(set(addresses)) == 1
+    assert len(await rows(app)) == 1
+
+
+async def test_two_people_may_send_the_same_key(app: Quart, hers: Client, mallorys: Client) -> None:
+    assert await make(hers, submission="a-key") != await make(mallorys, submission="a-key")
+    assert len(await rows(app)) == 2
+
+
+async def test_forms_without_a_key_make_an_appointment_each(app: Quart, hers: Client) -> None:
+    assert await make(hers) != await make(hers)
+    assert len(await rows(app)) == 2
+
+
+# What cannot be saved
+
+
+@pytest.mark.parametrize("path", [CREATE, "edit/"], ids=["create", "edit"])
+async def test_what_was_typed_comes_back_with_the_message_at_its_field(
+    app: Quart, hers: Client, dentist: str, path: str
+) -> None:
+    typed = {
+        "title": "Zahnarzt",
+        "start": "2031-01-01T12:00",
+        "end": "soon",
+        "timezone": "America/Lima",
+        "location": "Hauptstraße 5",
+        "description": "eins\r\nzwei",
+        "submission": "the-same-key",
+    }
+    response = await hers.post(path if path == CREATE else dentist + path, form=typed)
+    assert response.status_code == 422
+    page = await text(response)
+    assert {name: value(page, name) for name in typed} == typed
+    assert problem(page, "end") == "Write this like 2026-11-24 09:30."
+    assert [name for name in typed if problem(page, name)] == ["end"]
+    assert '<a href="#end">End</a>' in page
+    (kept,) = await rows(app)
+    assert kept.title == "Dentist"
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"title": " "}, "title"),
+        ({"start": ""}, "start"),
+        ({"start": "2027-03-28T02:30", "end": "2027-03-28T03:30"}, "start"),
+        ({"start": "2027-03-28T01:30", "end": "2027-03-28T02:30"}, "end"),
+        ({"start": "2030-05-06"}, "start"),
+        ({"end": "2030-05-06"}, "end"),
+        ({"end": "2030-05-06T08:00"}, "end"),
+        ({"end": "2030-05-07T09:01"}, "end"),
+        ({"end": "2031-05-07", "allday": "y"}, "end"),
+        ({"timezone": "Mars/Olympus"}, "timezone"),
+        ({"location": "x" * 256}, "location"),
+        ({"description": "x" * 10_001}, "description"),
+    ],
+    ids=shown,
+)
+async def test_a_message_stands_at_the_field_that_it_is_about(
+    hers: Client, changed: dict[str, str], field: str
+) -> None:
+    page = await text(await hers.post(CREATE, form=DENTIST | changed))
+    assert [name for name in DENTIST if problem(page, name)] == [field]
+
+
+async def test_all_that_is_wrong_is_said_at_once(hers: Client) -> None:
+    page = await text(await hers.post(CREATE, form={"title": "", "start": "x", "end": ""}))
+    assert [name for name in DENTIST if problem(page, name)] == ["title", "start", "end"]
+
+
+async def test_a_field_that_was_not_sent_is_missing_and_comes_back_as_it_was(
+    app: Quart, hers: Client, dentist: str
+) -> None:
+    sent = {name: DENTIST[name] for name in ("title", "start", "timezone")}
+    response = await hers.post(dentist + "edit/", form=sent | {"title": "Changed"})
+    assert response.status_code == 422
+    page = await text(response)
+    assert problem(page, "end") == "This field is required."
+    assert value(page, "end") == DENTIST["end"]
+    assert [kept.title for kept in await rows(app)] == ["Dentist"]
+
+
+async def test_a_box_that_was_ticked_is_ticked_in_the_form_that_comes_back(hers: Client) -> None:
+    page = await text(await hers.post(CREATE, form=DENTIST | {"title": "", "allday": "y"}))
+    assert 'checked id="allday"' in page
+
+
+# Changing
+
+
+async def test_the_form_for_a_change_holds_what_is_kept(hers: Client, dentist: str) -> None:
+    page = await text(await hers.get(dentist + "edit/"))
+    assert {name: value(page, name) for name in DENTIST} == DENTIST
+    assert 'checked id="allday"' not in page
+
+
+async def test_a_change_is_saved(app: Quart, hers: Client, dentist: str) -> None:
+    changed = DENTIST | {"title": "Orthodontist", "end": "2030-05-06T11:30", "location": ""}
+    response = await hers.post(dentist + "edit/", form=changed)
+    assert landed(response) == (303, dentist)
+    page = await text(await hers.get(dentist))
+    assert "Saved." in page
+    assert "Orthodontist" in page
+    (kept,) = await rows(app)
+    assert (kept.end, kept.location) == (datetime(2030, 5, 6, 11, 30), "")
+    assert kept.end_utc == datetime(2030, 5, 6, 9, 30, tzinfo=UTC)
+
+
+async def test_an_appointment_keeps_its_zone_when_the_form_names_none(
+    app: Quart, alice: User, hers: Client
+) -> None:
+    """Alice lives in Berlin; her start and end stay by the clocks in Lima."""
+    address = await make(hers, timezone="America/Lima")
+    without_zone = {name: DENTIST[name] for name in ("title", "start", "end")}
+    for form in (without_zone, without_zone | {"timezone": " "}):
+        assert (await hers.post(address + "edit/", form=form)).status_code == 303
+        (kept,) = await rows(app)
+        assert kept.timezone == "America/Lima"
+        assert kept.start_utc == datetime(2030, 5, 6, 14, tzinfo=UTC)
+
+
+async def test_another_zone_moves_the_appointment_to_the_clocks_there(
+    app: Quart, hers: Client, dentist: str
+) -> None:
+    await hers.post(dentist + "edit/", form=DENTIST | {"timezone": "Asia/Tokyo"})
+    (kept,) = await rows(app)
+    assert kept.start == datetime(2030, 5, 6, 9)
+    assert kept.start_utc == datetime(2030, 5, 6, 0, tzinfo=UTC)
+
+
+async def test_a_change_never_becomes_the_result_of_another_form(
+    app: Quart, hers: Client, dentist: str
+) -> None:
+    """The key belongs to the form that made an appointment."""
+    await hers.post(dentist + "edit/", form=DENTIST | {"submission": "a-key"})
+    assert await make(hers, submission="a-key") != dentist
+
+
+# Deleting
+
+
+async def test_deleting_by_script_answers_json(app: Quart, hers: Client, dentist: str) -> None:
+    response = await hers.delete(dentist + "delete/")
+    assert response.status_code == 200
+    assert await response.get_json() == {"status": "OK"}
+    assert await rows(app) == []
+    assert "“Dentist” is deleted." in await text(await hers.get(LIST))
+
+
+async def test_deleting_twice_finds_nothing_the_second_time(hers: Client, dentist: str) -> None:
+    await hers.delete(dentist + "delete/")
+    response = await hers.delete(dentist + "delete/")
+    assert response.status_code == 404
+    assert await response.get_json() == {"status": "Not Found"}
+
+
+async def test_somebody_elses_appointment_is_not_found_and_stays(
+    app: Quart, mallorys: Client, dentist: str
+) -> None:
+    response = await mallorys.delete(dentist + "delete/")
+    assert response.status_code == 404
+    assert await response.get_json() == {"status": "Not Found"}
+    assert len(await rows(app)) == 1
+
+
+async def test_without_script_a_page_asks_first(app: Quart, hers: Client, dentist: str) -> None:
+    page = await text(await hers.get(dentist + "delete/"))
+    assert "Delete this appointment?" in page
+    assert "Dentist" in page
+    assert "Monday, 6 May 2030" in page
+    assert len(await rows(app)) == 1
+    assert landed(await hers.post(dentist + "delete/")) == (303, LIST)
+    assert await rows(app) == []
+    assert "“Dentist” is deleted." in await text(await hers.get(LIST))
+
+
+async def test_only_the_one_that_was_meant_is_deleted(app: Quart, hers: Client) -> None:
+    first, second = await make(hers, title="First"), await make(hers, title="Second")
+    await hers.post(first + "delete/")
+    assert [kept.title for kept in await rows(app)] == ["Second"]
+    assert (await hers.get(second)).status_code == 200
+
+
+async def test_the_list_holds_ones_own_appointments_only(
+    app: Quart, alice: User, mallory: User, hers: Client
+) -> None:
+    await add(app, mallory, timed("Heist", "2030-05-06T09:00"), timed("Alibi", "2020-05-06T09:00"))
+    await add(app, alice, timed("Dentist", "2030-05-06T09:00"))
+    assert titles(await text(await hers.get(LIST))) == ["Dentist"]
+    assert titles(await text(await hers.get(LIST + "?past=1"))) == []
