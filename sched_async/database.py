@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from quart import Quart, current_app, has_request_context, request
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, Dialect, event, text
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import (
@@ -140,7 +140,7 @@ async def migrating(url: URL | str) -> AsyncIterator[Any]:
         raise StartupError(
             f"{describe(url)} was made by a newer version of sched_async."
         ) from error
-    except (DBAPIError, OSError) as error:
+    except (DBAPIError, sqlite3.Error, OSError) as error:
         reason = error.orig if isinstance(error, DBAPIError) else error
         raise StartupError(f"{describe(url)} cannot be used: {reason}.") from error
     finally:
@@ -155,6 +155,8 @@ async def _alone(url: URL) -> AsyncIterator[None]:
         return
     with await asyncio.to_thread(Path(f"{url.database}.migrating").open, "w") as file:
         await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
+        # Where this fails, aiosqlite would leave a thread that outlives the event loop.
+        sqlite3.connect(url.database or "", uri=True).close()
         yield
 
 
@@ -207,6 +209,13 @@ def _postgresql_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
             "target_session_attrs": "read-write",
         },
     )
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def connect(dialect: Dialect, record: object, arguments: Any, options: Any) -> Any:
+        try:
+            return dialect.connect(*arguments, **options)
+        except OSError as error:  # no such name, no way there: each system has its own
+            raise ConnectionError(str(error)) from error
 
     @event.listens_for(engine.sync_engine, "handle_error")
     def leave_a_demoted_server(context: ExceptionContext) -> None:

@@ -5,6 +5,7 @@ people, JSON for fetch and for scripts.  Nobody sees a stack trace; the request'
 leads to it in the log.
 """
 
+import logging
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -26,6 +27,9 @@ from werkzeug.http import HTTP_STATUS_CODES
 from .per_request import storage
 
 RETRY_AFTER = 5  # seconds
+# By PostgreSQL's classes of errors, or SQLite's names, it is the database that cannot.
+NOT_NOW = ("08", "28", "3D", "40", "53", "55", "57", "58", "SQLITE_CORRUPT", "SQLITE_NOTADB")
+log = logging.getLogger("sched_async")
 
 
 class StartupError(Exception):
@@ -132,13 +136,13 @@ def init_app(app: Quart) -> None:
     app.register_error_handler(ConnectionError, unavailable)
     app.register_error_handler(TimeoutError, unavailable)
     app.register_error_handler(DBAPIError, database_error)
-    app.log_exception = log_failure  # type: ignore[method-assign]
+    app.log_exception = log_failure  # type: ignore[assignment, method-assign]
 
 
 def log_failure(exception: Any) -> None:
     """Quart's own line lacks the request's id, and has its path, which may be a secret."""
     bound = storage() if has_request_context() or has_websocket_context() else {}
-    current_app.logger.error("id=%s failed", bound.get("request_id", "-"), exc_info=exception)
+    log.error("id=%s failed", bound.get("request_id", "-"), exc_info=exception)
 
 
 async def http_error(error: HTTPException) -> Response:
@@ -155,15 +159,24 @@ async def http_error(error: HTTPException) -> Response:
 
 
 async def unavailable(error: Exception) -> Response:
-    current_app.logger.warning("503: %s", type(error).__name__)
+    log.warning("id=%s unavailable: %s", storage().get("request_id", "-"), _reason(error))
     return await http_error(ServiceUnavailable(retry_after=RETRY_AFTER))
 
 
 async def database_error(error: DBAPIError) -> Response:
     """A database that is locked, full or gone is a 503; anything else is our mistake."""
-    if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
+    reason = _reason(error)
+    passing = isinstance(error, OperationalError | InterfaceError) and reason != "SQLITE_ERROR"
+    if passing or error.connection_invalidated or reason.startswith(NOT_NOW):
         return await unavailable(error)
     raise error
+
+
+def _reason(error: Exception) -> str:
+    """What a database calls its trouble; its sentence may quote values, this does not."""
+    cause = getattr(error, "orig", None)
+    names = (getattr(cause, name, None) for name in ("sqlstate", "sqlite_errorname"))
+    return next((str(name) for name in names if name), type(error).__name__)
 
 
 def wants_json() -> bool:

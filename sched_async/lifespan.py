@@ -9,15 +9,16 @@ import sqlite3
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from quart import Quart
 from sqlalchemy.engine import URL
 
 from . import database
 from .accounts.registration import setup_link
-from .config import SettingError, secret_key
+from .config import secret_key
 from .errors import StartupError
 
 # A bug of write-ahead logging, mended in 3.51.3; our one write connection avoids it.
@@ -77,17 +78,25 @@ def prepare(app: Quart) -> None:
 
 
 def _kept_key(path: Path) -> str:
-    try:
-        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(48))
-    except FileExistsError:
-        pass
+    if not path.exists():
+        _make_key(path)
     try:
         return secret_key(path.read_text("utf-8"))
-    except (ValueError, SettingError) as error:
+    except ValueError as error:
+        reason = "is not text" if isinstance(error, UnicodeDecodeError) else error
         raise StartupError(
-            f"The secret key in {path} {error}; remove it to have one made."
+            f"The secret key in {path} {reason}; remove it to have one made."
         ) from None
+
+
+def _make_key(path: Path) -> None:
+    """Whole or not at all (a link is), and never over one that another start has made."""
+    with NamedTemporaryFile("w", dir=path.parent) as file:  # its mode is 0600
+        file.write(secrets.token_urlsafe(48))
+        file.flush()
+        os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(file.name, path)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from ..models import User
 MIN_LENGTH = 12
 MAX_LENGTH = 1024
 CONTEXT_WORDS = ("sched", "async", "appointment", "calendar")
-LEFT_OVER = 8  # characters a new password needs besides the words that anybody could guess
+LEFT_OVER = 8  # characters a new password needs besides what anybody could guess
 ARGON2 = "$argon2"
 
 Result = TypeVar("Result")
@@ -140,17 +140,24 @@ def check_new(password: str, *known: str) -> None:
     ``known`` are texts an attacker would try first: the person's name and e-mail.
     There are no rules about kinds of characters (ASVS 6.2.5).
     """
-    if len(password) < MIN_LENGTH:
+    if len(normal(password)) < MIN_LENGTH:
         raise RefusedError(f"Use at least {MIN_LENGTH} characters.", "password")
     if len(password) > MAX_LENGTH:
         raise RefusedError(f"Use at most {MAX_LENGTH} characters.", "password")
     if any(unicodedata.category(char) == "Cs" or char == "\0" for char in password):
         raise RefusedError("This holds a character that cannot be typed.", "password")
     plain = normal(password).casefold()
-    if plain in common_passwords() or plain.rstrip("0123456789!?.*#$") in common_passwords():
+    if _is_common(plain):
         raise RefusedError("Too many people use this password. Choose another.", "password")
     if len(_without_known(plain, *known)) < LEFT_OVER:
         raise RefusedError("This is too close to your name, e-mail or this site.", "password")
+
+
+def _is_common(plain: str) -> bool:
+    """Whether it is a common password, or begins with one and adds little."""
+    bare = plain.rstrip("0123456789!?.*#$")
+    starts = (plain[: len(plain) - added] for added in range(LEFT_OVER))
+    return any(text in common_passwords() for text in (bare, *starts))
 
 
 def _without_known(plain: str, *known: str) -> str:

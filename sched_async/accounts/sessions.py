@@ -49,6 +49,7 @@ REMEMBERED = timedelta(days=30)
 ABSOLUTE = timedelta(hours=24)
 IDLE = timedelta(hours=12)
 SEEN_EVERY = timedelta(minutes=1)
+MAX_COOKIE = 3900  # bytes, of the 4096 that browsers keep with name and attributes
 PUBLIC_ENDPOINTS = frozenset({"static"})
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -72,7 +73,7 @@ class Sessions(QuartAuth):
     def cookies(self) -> int:
         """How many cookies of our name have come, those that cannot be read included."""
         current = request if has_request_context() else websocket
-        pairs = current.headers.get("Cookie", "").split(";")
+        pairs = ";".join(current.headers.getlist("Cookie")).split(";")
         return [pair.partition("=")[0].strip() for pair in pairs].count(str(self.cookie_name))
 
     def login_user(self, user: AuthUser) -> None:
@@ -95,7 +96,16 @@ class CookieSession(SecureCookieSessionInterface):
 
     async def save_session(self, app: Quart, session: Any, response: Any) -> None:
         if response is None or response.status_code < 500:
+            self._shorten(app, session)
             await super().save_session(app, session, response)
+
+    def _shorten(self, app: Quart, session: Any) -> None:
+        """Browsers ignore a cookie that is too large: the oldest messages go first."""
+        serializer = self.get_signing_serializer(app)
+        while serializer and session.modified and session.get("_flashes"):
+            if len(serializer.dumps(dict(session))) <= MAX_COOKIE:
+                return
+            session["_flashes"] = session["_flashes"][1:]
 
 
 current_user = cast(CurrentUser, LocalProxy(lambda: _extension().load_user()))

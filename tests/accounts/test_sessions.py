@@ -9,6 +9,7 @@ from quart import Quart, session, websocket
 from quart.testing import WebsocketResponseError
 from quart_auth import Unauthorized, generate_auth_token
 from sqlalchemy import delete, select, update
+from werkzeug.datastructures import Headers
 
 from sched_async.accounts.sessions import (
     current_user,
@@ -115,13 +116,27 @@ async def test_a_cookie_signed_with_another_key_is_nobody(
     app: Quart, alice: User, settings: dict[str, Any]
 ) -> None:
     client = await signed_in(app, "alice@example.org")
+    held = cookie(client) or ""
     key, app.secret_key = app.secret_key, "another " * 8
     try:
         assert not await is_signed_in(client)
+        client.set_cookie("localhost", "sched_login", held)
         app.config["SECRET_KEY_FALLBACKS"] = [key]
         assert await is_signed_in(client), "a key that was rotated still counts"
     finally:
         app.secret_key = key
+
+
+@pytest.mark.parametrize("planted", [[], ["sched_login=a.b.c"]])
+async def test_cookies_may_come_in_several_headers(
+    app: Quart, alice: User, planted: list[str]
+) -> None:
+    """As HTTP/2 sends them; of two with one name still neither is believed."""
+    value = cookie(await signed_in(app, "alice@example.org"))
+    sent = ["other=1", *planted, f"sched_login={value}"]
+    headers = Headers([("Cookie", pair) for pair in sent])
+    response = await app.test_client().get("/appointments/", headers=headers)
+    assert response.status_code == (303 if planted else 200)
 
 
 async def test_a_cookie_without_its_row_is_nobody_and_is_taken_away(

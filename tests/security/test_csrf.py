@@ -1,0 +1,275 @@
+"""The two locks on every request that changes something, and each key that does not fit.
+
+That both hang on every route is in ``test_policy.py``.
+"""
+
+import hashlib
+import hmac
+from typing import Any
+
+import pytest
+from quart import Quart
+from quart.testing import QuartClient
+
+from sched_async.app import create_app
+from sched_async.models import User
+from sched_async.security.csrf import FIELD, HEADER
+
+from ..conftest import ALICE_PASSWORD
+from ..pages import cookie, csrf_token, log_in, text
+from . import contents, refused
+
+CREATE = "/appointments/create/"
+LOGIN = "/login/"
+DENTIST = {"title": "Dentist", "start": "2027-01-01T10:00", "end": "2027-01-01T11:00"}
+RIGHT = {"username": "alice@example.org", "password": ALICE_PASSWORD}
+
+
+@pytest.fixture
+async def hers(client: QuartClient, alice: User) -> QuartClient:
+    """Alice's browser, in which she signed in."""
+    assert (await log_in(client, "alice@example.org", ALICE_PASSWORD)).status_code == 303
+    return client
+
+
+async def kept(app: Quart) -> int:
+    return len((await contents(app))["appointment"])
+
+
+# The token
+
+
+async def test_the_token_of_the_form_opens_it(app: Quart, hers: QuartClient) -> None:
+    token = await csrf_token(hers, CREATE)
+    response = await hers.post(CREATE, form=DENTIST | {FIELD: token})
+    assert response.status_code == 303
+    assert await kept(app) == 1
+
+
+async def test_a_header_does_instead_of_the_field(app: Quart, hers: QuartClient) -> None:
+    token = await csrf_token(hers, CREATE)
+    made = await hers.post(CREATE, form=DENTIST, headers={HEADER: token})
+    assert made.status_code == 303
+    deleted = await hers.delete(f"{made.location}delete/", headers={HEADER: token})
+    assert await deleted.get_json() == {"status": "OK"}
+    assert await kept(app) == 0
+
+
+async def test_tokens_differ_and_every_one_of_them_works(app: Quart, hers: QuartClient) -> None:
+    """Several tabs, and Back; what is fresh each time also tells nothing to who compresses it."""
+    tokens = [await csrf_token(hers, path) for path in (CREATE, CREATE, "/logout/")]
+    assert len(set(tokens)) == 3
+    for token in (*tokens, tokens[0]):
+        response = await hers.post(CREATE, form=DENTIST | {FIELD: token})
+        assert response.status_code == 303
+    assert await kept(app) == 4
+
+
+async def wrong_tokens(app: Quart, hers: QuartClient) -> dict[str, str]:
+    right = await csrf_token(hers, CREATE)
+    nonce, _, mac = right.partition(".")
+    other = QuartClient(app)
+    return {
+        "none": "",
+        "another browser's": await csrf_token(other),
+        "the first half": nonce,
+        "the second half": f".{mac}",
+        "cut": right[:-1],
+        "longer": f"{right}0",
+        "with a space": f"{right} ",
+        "another nonce": f"x{nonce[1:]}.{mac}" if nonce[0] != "x" else f"y{nonce[1:]}.{mac}",
+        "in capitals": right.upper(),
+        "not ASCII": "é.é",
+        "only a dot": ".",
+        "long": "x" * 4000,
+    }
+
+
+@pytest.mark.parametrize("where", ["field", "header"])
+async def test_a_wrong_token_opens_nothing(app: Quart, hers: QuartClient, where: str) -> None:
+    for name, token in (await wrong_tokens(app, hers)).items():
+        given: dict[str, Any] = {"form": DENTIST | {FIELD: token}}
+        if where == "header":
+            given = {"form": DENTIST, "headers": {HEADER: token}}
+        response = await refused(hers, CREATE, **given)
+        assert response.status_code == 403, name
+        assert "Go back, reload the page, and send the form again." in await text(response)
+        assert "Set-Cookie" not in response.headers
+
+
+async def test_a_wrong_header_is_not_mended_by_a_right_field(hers: QuartClient) -> None:
+    token = await csrf_token(hers, CREATE)
+    form = DENTIST | {FIELD: token}
+    response = await refused(hers, CREATE, form=form, headers={HEADER: f"{token}0"})
+    assert response.status_code == 403
+
+
+async def test_a_token_in_the_address_is_none(hers: QuartClient) -> None:
+    token = await csrf_token(hers, CREATE)
+    response = await refused(hers, CREATE, form=DENTIST, query_string={FIELD: token})
+    assert response.status_code == 403
+
+
+async def test_two_tokens_are_none_unless_the_first_fits(app: Quart, hers: QuartClient) -> None:
+    token = await csrf_token(hers, CREATE)
+    body = f"{FIELD}=made.up&{FIELD}={token}&title=Dentist".encode()
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Content-Length": str(len(body)),
+    }
+    response = await refused(hers, CREATE, data=body, headers=headers)
+    assert response.status_code == 403
+
+
+async def test_signing_in_needs_a_token_too(app: Quart, client: QuartClient, alice: User) -> None:
+    """Or a stranger's page could sign Alice in as the stranger."""
+    for form in (RIGHT, RIGHT | {FIELD: await csrf_token(QuartClient(app))}):
+        response = await refused(client, LOGIN, form=form)
+        assert response.status_code == 403
+        assert cookie(client) is None
+
+
+async def test_a_token_from_before_signing_in_is_worth_nothing_after_it(
+    client: QuartClient, alice: User
+) -> None:
+    before = await csrf_token(client)
+    await log_in(client, "alice@example.org", ALICE_PASSWORD)
+    response = await refused(client, CREATE, form=DENTIST | {FIELD: before})
+    assert response.status_code == 403
+
+
+async def test_a_token_from_before_signing_out_is_worth_nothing_after_it(
+    hers: QuartClient, alice: User
+) -> None:
+    token = await csrf_token(hers, "/logout/")
+    assert (await hers.post("/logout/", form={FIELD: token})).status_code == 303
+    response = await refused(hers, LOGIN, form=RIGHT | {FIELD: token})
+    assert response.status_code == 403
+    await log_in(hers, "alice@example.org", ALICE_PASSWORD)
+    assert (await refused(hers, CREATE, form=DENTIST | {FIELD: token})).status_code == 403
+
+
+async def test_a_session_that_was_made_up_has_no_token(app: Quart, hers: QuartClient) -> None:
+    """With no secret in it, an attacker could compute what belongs to an empty one."""
+    mac = hmac.new(b"", b"nonce", hashlib.sha256).hexdigest()
+    fresh = QuartClient(app)
+    response = await refused(fresh, LOGIN, form=RIGHT | {FIELD: f"nonce.{mac}"})
+    assert response.status_code == 403
+
+
+# Where the request comes from
+
+
+FROM_ELSEWHERE = [
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": ""},
+    {"Origin": "https://localhost"},
+    {"Origin": "http://localhost.evil.example"},
+    {"Origin": "http://localhost:8001"},
+    {"Origin": "http://evil@localhost"},
+    {"Origin": "localhost"},
+    {"Origin": "http://localhost, https://evil.example"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": "none"},
+    {"Sec-Fetch-Site": ""},
+    {"Sec-Fetch-Site": "same-origin, cross-site"},
+    {"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost"},
+    {"Sec-Fetch-Site": "same-origin", "Origin": "https://evil.example"},
+]
+
+
+@pytest.mark.parametrize("headers", FROM_ELSEWHERE, ids=str)
+async def test_from_another_site_even_the_right_token_opens_nothing(
+    hers: QuartClient, headers: dict[str, str]
+) -> None:
+    token = await csrf_token(hers, CREATE)
+    response = await refused(hers, CREATE, form=DENTIST | {FIELD: token}, headers=headers)
+    assert response.status_code == 403
+
+
+@pytest.mark.parametrize("headers", FROM_ELSEWHERE, ids=str)
+async def test_nobody_is_signed_in_by_another_site(
+    client: QuartClient, alice: User, headers: dict[str, str]
+) -> None:
+    token = await csrf_token(client)
+    response = await refused(client, LOGIN, form=RIGHT | {FIELD: token}, headers=headers)
+    assert response.status_code == 403
+    assert cookie(client) is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": "http://localhost"},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost"},
+        {"Referer": "https://evil.example/"},
+    ],
+    ids=str,
+)
+async def test_from_our_own_pages_the_token_opens_it(
+    app: Quart, hers: QuartClient, headers: dict[str, str]
+) -> None:
+    token = await csrf_token(hers, CREATE)
+    response = await hers.post(CREATE, form=DENTIST | {FIELD: token}, headers=headers)
+    assert response.status_code == 303
+    assert await kept(app) == 1
+
+
+@pytest.mark.parametrize("headers", FROM_ELSEWHERE, ids=str)
+async def test_links_from_other_sites_may_lead_here(
+    hers: QuartClient, headers: dict[str, str]
+) -> None:
+    assert (await hers.get("/appointments/", headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1:8000"])
+async def test_on_the_machine_itself_the_page_may_have_any_of_its_names(
+    app: Quart, host: str
+) -> None:
+    client = QuartClient(app)
+    token = await csrf_token(client)
+    for origin, status in ((f"http://{host}", 422), ("http://evil.example", 403)):
+        headers = {"Host": host, "Origin": origin}
+        response = await client.post(LOGIN, form={FIELD: token}, headers=headers)
+        assert response.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("https://sched.example.org", 422),
+        ("http://sched.example.org", 403),
+        ("https://sched.example.org:8443", 403),
+        ("https://other.example.org", 403),
+        ("https://localhost", 403),
+    ],
+)
+async def test_with_a_name_of_its_own_the_server_knows_only_that_origin(
+    settings: dict[str, Any], origin: str, status: int
+) -> None:
+    app = create_app(settings | {"PUBLIC_URL": "https://sched.example.org"})
+    async with app.test_app():
+        client = QuartClient(app)
+        host = {"Host": "sched.example.org"}
+        page = await client.get(LOGIN, headers=host)
+        held = page.headers["Set-Cookie"].partition(";")[0]
+        token = (await text(page)).partition('name="csrf_token"')[2].split('"')
+        value = next(part for part in token if "." in part)
+        headers = {**host, "Origin": origin, "Cookie": held}
+        response = await client.post(LOGIN, form={FIELD: value}, headers=headers)
+    assert response.status_code == status
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost"])
+async def test_no_other_site_may_read_an_answer(hers: QuartClient, origin: str) -> None:
+    """ASVS 3.4.2: preflights and simple requests alike are told nothing of leave."""
+    asking = {"Access-Control-Request-Method": "DELETE", "Access-Control-Request-Headers": HEADER}
+    for method, headers in (("OPTIONS", asking), ("GET", {})):
+        response = await hers.open(CREATE, method=method, headers={"Origin": origin, **headers})
+        assert response.status_code == 200
+        names = " ".join(name.lower() for name, _ in response.headers.items())
+        assert "access-control" not in names
