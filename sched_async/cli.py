@@ -17,12 +17,13 @@ from quart.cli import ScriptInfo
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import database, import_sched, lifespan, migrations
-from .accounts import administration, registration
+from . import mail as outbox
+from .accounts import administration, change_email, invitations, registration, reset
 from .errors import RefusedError, StartupError
 
 
 def init_app(app: Quart) -> None:
-    for command in (user, db, import_command):
+    for command in (user, db, mail, import_command):
         app.cli.add_command(command)
 
 
@@ -106,7 +107,7 @@ async def list_users(app: Quart) -> None:
 async def deactivate(app: Quart, email: str) -> None:
     """Shut an account, and end its sessions; nothing of it is deleted."""
     async with lifespan.working(app):
-        await administration.set_active(email, False)
+        await administration.act_on(email, "deactivate")
     click.echo(f"Deactivated {email}.")
 
 
@@ -116,7 +117,7 @@ async def deactivate(app: Quart, email: str) -> None:
 async def activate(app: Quart, email: str) -> None:
     """Open a deactivated account again."""
     async with lifespan.working(app):
-        await administration.set_active(email, True)
+        await administration.act_on(email, "activate")
     click.echo(f"Activated {email}.")
 
 
@@ -137,8 +138,72 @@ async def set_password(app: Quart, email: str, password: str) -> None:
 async def sign_out(app: Quart, email: str) -> None:
     """End every login session of an account."""
     async with lifespan.working(app):
-        ended = await administration.sign_out(email)
+        ended = await administration.count_and_sign_out(email)
     click.echo(f"Ended {ended} session{'' if ended == 1 else 's'} of {email}.")
+
+
+@user.command("make-administrator")
+@click.argument("email")
+@click.option("--off", is_flag=True, help="End it instead.")
+@on_app
+async def make_administrator(app: Quart, email: str, off: bool) -> None:
+    """Let somebody look after all accounts."""
+    async with lifespan.working(app):
+        await administration.act_on(email, "end-administrator" if off else "make-administrator")
+    click.echo(f"{email} is {'no administrator any more' if off else 'an administrator'}.")
+
+
+@user.command("require-second-factor")
+@click.argument("email")
+@click.option("--off", is_flag=True, help="Let the account do without one again.")
+@on_app
+async def require_second_factor(app: Quart, email: str, off: bool) -> None:
+    """Let an account do nothing but set up a second factor until it has one."""
+    async with lifespan.working(app):
+        act = "release-second-factor" if off else "require-second-factor"
+        await administration.act_on(email, act)
+    click.echo(f"{email} {'may do without' if off else 'must have'} a second factor.")
+
+
+@user.command("remove-second-factor")
+@click.argument("email")
+@on_app
+async def remove_second_factor(app: Quart, email: str) -> None:
+    """Take a lost second factor off an account, and end its sessions."""
+    async with lifespan.working(app):
+        await administration.remove_second_factor(email)
+    click.echo(f"{email} signs in with the password alone now.")
+
+
+@user.command("invite")
+@click.argument("email")
+@on_app
+async def invite(app: Quart, email: str) -> None:
+    """Print a link by which the owner of an address can make an account, and mail it."""
+    async with lifespan.working(app), database.begin() as work:
+        link = await invitations.invite(work, email)
+    click.echo(f"Whoever has this link can make an account, once, within 7 days:\n{link}")
+
+
+@user.command("change-email")
+@click.argument("email")
+@click.argument("new")
+@on_app
+async def change_email_of(app: Quart, email: str, new: str) -> None:
+    """Give an account another address; links that were mailed to the old one end."""
+    async with lifespan.working(app):
+        address = await change_email.change_for(email, new)
+    click.echo(f"The account {email} is {address} now.")
+
+
+@user.command("reset-link")
+@click.argument("email")
+@on_app
+async def reset_link(app: Quart, email: str) -> None:
+    """Print a link by which the owner of an account can choose a new password."""
+    async with lifespan.working(app):
+        link = await reset.link_for(email)
+    click.echo(f"Whoever has this link can set the password, once, within an hour:\n{link}")
 
 
 @main.group()
@@ -182,6 +247,38 @@ async def drop(app: Quart, yes: bool) -> None:
         async with database.migrating(url) as connection:
             await connection.run_sync(migrations.drop)
     click.echo("Everything is deleted.")
+
+
+@main.group()
+def mail() -> None:
+    """Messages on their way out."""
+
+
+@mail.command("status")
+@on_app
+async def mail_status(app: Quart) -> None:
+    """Show how many messages wait, were sent or given up, and what went wrong last."""
+    async with lifespan.working(app):
+        found = await outbox.status()
+    if server := app.config["MAIL_URL"]:
+        click.echo(f"Mail goes to {server}, from {app.config['MAIL_FROM']}.")
+    else:
+        click.echo("No mail is sent: SCHED_MAIL_URL is not set.")
+    since = f", the first since {found.oldest:%Y-%m-%d %H:%M} UTC" if found.oldest else ""
+    click.echo(f"Waiting: {found.waiting}{since}")
+    click.echo(f"Sent in the last {outbox.KEPT_SENT.days} days: {found.sent}")
+    click.echo(f"Given up: {found.given_up}")
+    if found.problem:
+        click.echo(f"Last problem: {found.problem}")
+
+
+@mail.command("retry")
+@on_app
+async def mail_retry(app: Quart) -> None:
+    """Try once more to send what was given up; whoever serves the app does it."""
+    async with lifespan.working(app):
+        due = await outbox.retry()
+    click.echo(f"{due} message{' is' if due == 1 else 's are'} due again.")
 
 
 @main.command("import-sched")

@@ -9,17 +9,19 @@ import difflib
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
+from email_validator import EmailNotValidError, validate_email
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 PREFIX = "SCHED_"
 DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
+MAIL_PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 MIN_SECRET = 32
 HOST_NAME = re.compile(r"[a-z0-9.-]+|[0-9a-f:.]+")
 EXAMPLE_WORDS = ("changeme", "change-me", "change_me", "example", "secret", "development")
@@ -41,11 +43,31 @@ class PublicUrl:
         return self.scheme == "https"
 
     @property
+    def host(self) -> str:
+        """Without port and brackets."""
+        return urlsplit(str(self)).hostname or ""
+
+    @property
     def is_loopback(self) -> bool:
-        return is_loopback(urlsplit(str(self)).hostname or "")
+        return is_loopback(self.host)
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.netloc}"
+
+
+@dataclass(frozen=True)
+class MailServer:
+    """Who takes our mail; as text it has no user and no password."""
+
+    scheme: str
+    host: str
+    port: int
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
 
 
 def is_loopback(host: str) -> bool:
@@ -99,6 +121,57 @@ def public_url(text: str) -> PublicUrl:
     return PublicUrl(parts.scheme, host if port in (None, default_port) else f"{host}:{port}")
 
 
+def mail_server(text: str) -> MailServer:
+    try:
+        parts = urlsplit(text.rstrip("/"))
+        usual_port = MAIL_PORTS[parts.scheme]
+        port = parts.port or usual_port
+    except (KeyError, ValueError):  # neither may be shown: it could be part of a password
+        raise ValueError(
+            "must look like smtp+starttls://user:password@mail.example.org, or begin with "
+            "smtps:// or smtp://"
+        ) from None
+    host = parts.hostname or ""
+    if parts.path or parts.query or parts.fragment or not HOST_NAME.fullmatch(host):
+        raise ValueError("has no usable host; in a password, write / as %2F and # as %23")
+    if bool(parts.username) != bool(parts.password):
+        raise ValueError("needs both a user and a password, or neither")
+    if parts.password and parts.scheme == "smtp" and not is_loopback(host):
+        raise ValueError("would send its password unencrypted; use smtps:// or smtp+starttls://")
+    account = (unquote(part) for part in (parts.username, parts.password) if part)
+    return MailServer(parts.scheme, host, port, *account)
+
+
+def mail_address(text: str) -> str:
+    """Ready to be sent to or from, so with its domain in ASCII, which every server takes.
+
+    Without a public domain is fine: the mail may stay in the house.
+    """
+    try:
+        checked = validate_email(text, check_deliverability=False, globally_deliverable=False)
+    except EmailNotValidError:
+        raise ValueError("must be an e-mail address like sched@example.org") from None
+    return checked.ascii_email or checked.normalized
+
+
+def _own_address(host: str) -> str:
+    """An address at this host, where an IP address is written as RFC 5321 says."""
+    try:
+        version = ip_address(host).version
+    except ValueError:
+        return f"sched@{host}"
+    return f"sched@[{host}]" if version == 4 else f"sched@[IPv6:{host}]"
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return text.lower()
+
+    return read
+
+
 def between(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         try:
@@ -134,14 +207,14 @@ SETTINGS = (
         "SECRET_KEY",
         "",
         secret_key,
-        "signs cookies; empty: made once and kept in the data folder (mode 0600). "
-        "The same on every node",
+        "signs cookies and encrypts second factors; empty: made once and kept in the data folder "
+        "(mode 0600). The same on every node",
     ),
     Setting(
         "SECRET_KEY_FALLBACKS",
         "",
         secret_keys,
-        "earlier keys, separated by commas, whose cookies stay valid",
+        "earlier keys, separated by commas, whose cookies and second factors stay valid",
     ),
     Setting(
         "PUBLIC_URL",
@@ -167,6 +240,50 @@ SETTINGS = (
         between(0, 10_000),
         "sign-ins that may wait for such a thread; the next is asked to try again",
     ),
+    Setting(
+        "LOGIN_LIMIT_ACCOUNT",
+        "10",
+        between(1, 1_000_000),
+        "wrong passwords for one account from one address, or from one device that is known",
+    ),
+    Setting(
+        "LOGIN_LIMIT_ADDRESS",
+        "60",
+        between(1, 1_000_000),
+        "wrong passwords from one address (of IPv6, from one /64)",
+    ),
+    Setting(
+        "LOGIN_LIMIT_ALL",
+        "600",
+        between(1, 1_000_000),
+        "wrong passwords from everywhere but known devices",
+    ),
+    Setting(
+        "LOGIN_LIMIT_MINUTES",
+        "15",
+        between(1, 1440),
+        "the time within which these are counted",
+    ),
+    Setting(
+        "REGISTRATION",
+        "closed",
+        one_of("closed", "invite", "open"),
+        "who may make an account: nobody by themselves, whoever is invited, or everybody "
+        "who can read mail at their address",
+    ),
+    Setting(
+        "MAIL_URL",
+        "",
+        mail_server,
+        "where mail is handed in: `smtp+starttls://user:password@host:587`, `smtps://…`, or "
+        "`smtp://…` without encryption; empty: no mail is sent",
+    ),
+    Setting(
+        "MAIL_FROM",
+        "",
+        mail_address,
+        "whom mail is from; empty: `sched@` and the host of SCHED_PUBLIC_URL",
+    ),
 )
 
 
@@ -182,6 +299,12 @@ def load(settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
         value = given.get(setting.name)
         given[setting.name] = _read(setting, fallback if value in ("", None) else value)
     given["HASH_THREADS"] = given["HASH_THREADS"] or max(1, (os.cpu_count() or 1) - 1)
+    given["MAIL_FROM"] = given["MAIL_FROM"] or _own_address(given["PUBLIC_URL"].host)
+    if given["REGISTRATION"] == "open" and given["MAIL_URL"] is None:
+        raise SettingError(
+            f"{PREFIX}REGISTRATION=open needs {PREFIX}MAIL_URL: people prove their address by a "
+            "link that is mailed to them. Without mail, use “invite”."
+        )
     if given["DATABASE_URL"] is None:
         path = given["DATA_DIR"] / "sched.db"
         given["DATABASE_URL"] = URL.create("sqlite+aiosqlite", database=str(path))

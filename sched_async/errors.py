@@ -7,6 +7,8 @@ leads to it in the log.
 
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
 from typing import Any, cast
 
 from quart import (
@@ -21,7 +23,7 @@ from quart import (
 )
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from werkzeug.exceptions import HTTPException, ServiceUnavailable
+from werkzeug.exceptions import HTTPException, ServiceUnavailable, TooManyRequests
 from werkzeug.http import HTTP_STATUS_CODES
 
 from .per_request import storage
@@ -46,6 +48,31 @@ class RefusedError(Exception):
 
 class BusyError(Exception):
     """Too much of the same work is waiting; trying again soon is worth it."""
+
+
+class TooManyAttemptsError(Exception):
+    """Try again once ``wait`` has passed."""
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__(f"try again in {wait}")
+        self.wait = wait
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self._seconds)}
+
+    @property
+    def advice(self) -> str:
+        minutes = ceil(self._seconds / 60)
+        return f"Wait {minutes} minute{'' if minutes == 1 else 's'} and try again."
+
+    @property
+    def sentence(self) -> str:
+        return f"Too many tries. {self.advice}"
+
+    @property
+    def _seconds(self) -> int:
+        return max(1, ceil(self.wait.total_seconds()))
 
 
 @dataclass(frozen=True)
@@ -132,6 +159,7 @@ PAGES = {
 def init_app(app: Quart) -> None:
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(BusyError, unavailable)
+    app.register_error_handler(TooManyAttemptsError, too_many_attempts)
     app.register_error_handler(PoolTimeoutError, unavailable)
     app.register_error_handler(ConnectionError, unavailable)
     app.register_error_handler(TimeoutError, unavailable)
@@ -145,16 +173,22 @@ def log_failure(exception: Any) -> None:
     log.error("id=%s failed", bound.get("request_id", "-"), exc_info=exception)
 
 
-async def http_error(error: HTTPException) -> Response:
+async def http_error(error: HTTPException, advice: str = "") -> Response:
     """The page, or the JSON, for any HTTP status."""
     code = error.code or 500
     if error.response is not None or code < 400:
         return cast(Response, error.get_response())
-    response = await (_as_json(code) if wants_json() else _as_page(code))
+    response = await (_as_json(code, advice) if wants_json() else _as_page(code, advice))
     response.status_code = code
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value
+    return response
+
+
+async def too_many_attempts(error: TooManyAttemptsError) -> Response:
+    response = await http_error(TooManyRequests(), error.advice)
+    response.headers.update(error.headers)
     return response
 
 
@@ -190,20 +224,20 @@ def wants_json() -> bool:
     )
 
 
-async def _as_json(code: int) -> Response:
+async def _as_json(code: int, advice: str) -> Response:
     body = {"status": HTTP_STATUS_CODES.get(code, "Error")}
     if code != 404:  # the original's answer to DELETE is this and no more
-        body["message"] = _page(code).message
+        body["message"] = f"{_page(code).message} {advice}".strip()
     return jsonify(body)
 
 
-async def _as_page(code: int) -> Response:
+async def _as_page(code: int, advice: str) -> Response:
     page = await render_template(
         "errors/error.html",
         code=code,
         title=_page(code).title,
         message=_page(code).message,
-        advice=_page(code).advice,
+        advice=advice or _page(code).advice,
         request_id=storage().get("request_id", ""),
     )
     return cast(Response, await current_app.make_response(page))

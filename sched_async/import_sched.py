@@ -15,7 +15,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from .accounts.registration import MAX_NAME, canonical_email, take_setup_tokens
+from .accounts.addresses import canonical_email
+from .accounts.registration import MAX_NAME, has_accounts, take_setup_tokens
 from .appointments.agenda import FIRST_YEAR, LAST_YEAR, LONGEST
 from .database import begin
 from .errors import RefusedError
@@ -63,8 +64,8 @@ def _read(path: Path) -> tuple[list[sqlite3.Row], list[sqlite3.Row]]:
 async def _add_users(
     session: AsyncSession, rows: list[sqlite3.Row], timezone: str, report: Report
 ) -> dict[int, int]:
-    """Our user ids by theirs."""
-    owners = {}
+    """Our user ids by theirs; the first active one, where nobody was yet, is an administrator."""
+    owners, needs_admin = {}, not await has_accounts(session)
     for row in rows:
         try:
             email = canonical_email(row["email"] or "")
@@ -75,6 +76,8 @@ async def _add_users(
         if user is None:
             user = User(name=_line(row["name"], MAX_NAME) or email, email=email, timezone=timezone)
             user.password_hash, user.is_active = row["password"] or "", bool(row["active"])
+            user.is_admin = needs_admin and user.is_active
+            needs_admin = needs_admin and not user.is_admin
             session.add(user)
             await session.flush()
             report.users += 1

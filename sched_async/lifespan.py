@@ -16,7 +16,7 @@ from tempfile import NamedTemporaryFile
 from quart import Quart
 from sqlalchemy.engine import URL
 
-from . import database
+from . import background, database
 from .accounts.registration import setup_link
 from .config import secret_key
 from .errors import StartupError
@@ -37,7 +37,8 @@ def init_app(app: Quart) -> None:
             with only_server(app.config["DATABASE_URL"]):
                 async with database.opened(app):
                     await _welcome(app)
-                    yield
+                    async with background.running(app):
+                        yield
         except StartupError as error:
             # The exit is all there is to say; the task that it ends is not news.
             asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)

@@ -263,7 +263,50 @@ async def test_deactivating_ends_every_session_of_that_person_and_of_nobody_else
     assert [await is_signed_in(client) for client in (*hers, other)] == [False, False, True]
     assert await count(database_url, LoginSession) == 1
     refused = await log_in(app.test_client(), "alice@example.org", ALICE_PASSWORD)
-    assert refused.status_code == 401
+    assert refused.status_code == 403
+
+
+async def test_a_reset_link_is_printed_for_the_operator_to_hand_over(
+    app: Quart, run: Run, client: QuartClient, alice: User
+) -> None:
+    printed = done(await run("user", "reset-link", " ALICE@example.org"))
+    link = printed.splitlines()[-1]
+    assert link.startswith("http://localhost/password/reset/")
+    assert (await client.get(link.removeprefix("http://localhost"))).status_code == 303
+    page = await client.get("/password/reset/")
+    assert page.status_code == 200
+    assert "alice@example.org" in await page.get_data(as_text=True)
+    done(await run("user", "reset-link", "alice@example.org"))
+    assert (await client.get("/password/reset/")).status_code == 404, "the newer one counts"
+
+
+async def test_an_address_is_changed_and_links_to_the_old_one_end(
+    run: Run, client: QuartClient, alice: User, mallory: User
+) -> None:
+    link = done(await run("user", "reset-link", "alice@example.org")).splitlines()[-1]
+    said = done(await run("user", "change-email", "ALICE@example.org", "Alice@Example.net"))
+    assert said == "The account ALICE@example.org is alice@example.net now.\n"
+    await client.get(link.removeprefix("http://localhost"))
+    assert (await client.get("/password/reset/")).status_code == 404
+    assert (await log_in(client, "alice@example.net", ALICE_PASSWORD)).status_code == 303
+    taken = await run("user", "change-email", "alice@example.net", "mallory@example.org")
+    assert refusal(taken) == "email: There is an account with this address already."
+
+
+async def test_an_invitation_is_printed_for_the_operator_to_hand_over(
+    app: Quart, run: Run, environment: dict[str, str], client: QuartClient
+) -> None:
+    app.config["REGISTRATION"] = environment["SCHED_REGISTRATION"] = "invite"
+    link = done(await run("user", "invite", "Bob@example.org")).splitlines()[-1]
+    assert (await client.get(link.removeprefix("http://localhost"))).status_code == 303
+    page = await client.get("/register/")
+    assert page.status_code == 200
+    assert "bob@example.org" in await page.get_data(as_text=True)
+
+
+async def test_nobody_is_invited_where_registration_is_closed(run: Run) -> None:
+    sentence = refusal(await run("user", "invite", "bob@example.org"))
+    assert sentence.startswith("Registration is closed. Set SCHED_REGISTRATION")
 
 
 async def test_an_activated_person_signs_in_anew(app: Quart, run: Run, alice: User) -> None:
@@ -329,7 +372,9 @@ async def test_signing_out_ends_every_session_and_says_how_many(
     assert said == "Ended 0 sessions of mallory@example.org.\n"
 
 
-@pytest.mark.parametrize("command", ["deactivate", "activate", "set-password", "sign-out"])
+@pytest.mark.parametrize(
+    "command", ["deactivate", "activate", "set-password", "sign-out", "reset-link"]
+)
 async def test_an_unknown_address_is_refused(run: Run, command: str) -> None:
     password = ["--password-stdin"] if command == "set-password" else []
     result = await run("user", command, "nobody@example.org", *password, stdin=f"{PASSWORD}\n")
@@ -535,9 +580,17 @@ def test_these_are_the_commands() -> None:
         "user activate",
         "user set-password",
         "user sign-out",
+        "user make-administrator",
+        "user require-second-factor",
+        "user remove-second-factor",
+        "user invite",
+        "user change-email",
+        "user reset-link",
         "db upgrade",
         "db check",
         "db drop",
+        "mail status",
+        "mail retry",
         "import-sched",
     }
 

@@ -523,7 +523,7 @@ async def test_a_wrong_password_leaves_the_hash_as_it_was(
 
 async def test_a_deactivated_account_cannot_sign_in(app: Quart, bring_over: Import) -> None:
     done(await bring_over([account(active=0)]))
-    assert (await log_in(app.test_client(), "ada1@example.org", PASSWORD)).status_code == 401
+    assert (await log_in(app.test_client(), "ada1@example.org", PASSWORD)).status_code == 403
     assert (await users(app))[0].password_hash == werkzeug_hash(PASSWORD)
 
 

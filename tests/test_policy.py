@@ -1,38 +1,123 @@
 """Rules that hold for every route, those of tomorrow included."""
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from quart import Quart
-from quart.testing import QuartClient
+from sqlalchemy import select, update
 from sqlalchemy import text as sql
 from werkzeug.routing import Rule
+from wtforms import PasswordField
+from wtforms.fields.core import UnboundField
 
+from sched_async.accounts.sessions import hash_token
 from sched_async.database import begin
-from sched_async.models import Appointment, Base, User
-from sched_async.testing import signed_in
+from sched_async.forms import Form
+from sched_async.models import Appointment, Base, LoginSession, OneTimeToken, User
+from sched_async.security.csrf import token_for
+from sched_async.testing import Client, signed_in
+from sched_async.times import now
 
+from .mailbox import MAIL_URL
 from .pages import text
+from .security import same_for_all
 
 PUBLIC = {
     "static",
     "health.live",
     "health.ready",
     "sessions.login",
-    "registration.setup",
+    "second_step.ask",
+    "setup.setup",
+    "reset.forgot",
+    "reset.open_link",
+    "reset.reset",
+    "signup.register",
+    "signup.open_link",
+    "signup.confirm",
+    "invitations.open_link",
     "appointments.home",
 }
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
+
+# What one does to an account is either risky, and wants a proof of who one is that is not
+# older than ten minutes (ASVS 7.5.1, 7.5.2) …
+RISKY = {
+    "admin.change",
+    "admin.invite",
+    "admin.reset_link",
+    "change_email.index",
+    "change_password.index",
+    "devices.sign_out",
+    "devices.sign_out_others",
+    "own_data.delete_account",
+    "second_factor.recovery_codes",
+    "second_factor.set_up",
+    "second_factor.turn_off",
+}
+# What is shown after a proof only, too.
+RISKY_PAGES = {
+    "change_email.index",
+    "change_password.index",
+    "own_data.delete_account",
+    "takeout.download",
+    "own_data.index",
+    "second_factor.set_up",
+}
+# The same, for whoever has a second factor.
+FACTOR_PAGES = {"second_factor.recovery_codes", "second_factor.turn_off"}
+# What shows a page for a link that a browser carries.
+CARRIED = {"reset.reset", "second_step.ask", "signup.confirm", "signup.register"}
+# … or it is safe to do.
+SAFE_TO_DO = {
+    "change_email.confirm",  # by a link that only a proof has sent
+    "profile.index",
+    "second_factor.index",  # asks for more codes, never for fewer
+}
+
+
+# What stands for each argument in an address.  With ``everything`` all of it is there.
+ARGUMENTS = {
+    "filename": "style.css",
+    "appointment_id": 1,
+    "session_id": 1,
+    "user_id": 1,
+    "act": "sign-out",
+}
+# The purpose of the token in the address of a link.
+LINKS = {
+    "change_email.confirm": "change-email",
+    "invitations.open_link": "invite",
+    "reset.open_link": "reset",
+    "setup.setup": "setup",
+    "signup.open_link": "register",
+}
+PURPOSES = {*LINKS.values(), "second-step"}
+
+
+def token(purpose: str) -> str:
+    return purpose.ljust(43, "x")
 
 
 def rules(app: Quart, methods: set[str]) -> Iterator[tuple[Rule, str, str]]:
     """Every route and method among ``methods``, with an address it answers to."""
     adapter = app.url_map.bind("localhost")
     for rule in app.url_map.iter_rules():
-        values = {name: "style.css" if name == "filename" else 1 for name in rule.arguments}
+        values = {
+            name: token(LINKS[rule.endpoint]) if name == "token" else ARGUMENTS[name]
+            for name in rule.arguments
+        }
         for method in sorted((rule.methods or set()) & methods):
             yield rule, method, adapter.build(rule.endpoint, values)
+
+
+@pytest.fixture
+def settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """All that can be turned on is on."""
+    return settings | {"MAIL_URL": MAIL_URL, "REGISTRATION": "open"}
 
 
 async def contents(app: Quart) -> dict[str, list[object]]:
@@ -63,58 +148,183 @@ async def dentist(app: Quart, alice: User) -> Appointment:
     return appointment
 
 
-async def test_every_route_is_public_on_purpose(app: Quart, client: QuartClient) -> None:
-    for rule, method, path in rules(app, {"GET"}):
-        response = await client.open(path, method=method)
-        asks_to_sign_in = (response.location or "").startswith("/login/")
-        assert asks_to_sign_in == (rule.endpoint not in PUBLIC), rule
+@pytest.fixture
+async def everything(app: Quart, dentist: Appointment, alice: User) -> None:
+    """Something of Alice's under every address: a session, an appointment, a link of each kind."""
+    await signed_in(app, "alice@example.org")
+    data = {"name": "Alice", "password": hash_token(alice.password_hash)}
+    facts = {"data": data, "expires_at": now() + timedelta(hours=1)}
+    hers, anothers = {"user_id": alice.id, "email": alice.email}, {"email": "new@example.org"}
+    async with app.app_context(), begin() as db:
+        for purpose in PURPOSES:
+            whose = anothers if purpose in ("invite", "register") else hers
+            hashed = hash_token(token(purpose))
+            db.add(OneTimeToken(token_hash=hashed, purpose=purpose, **whose, **facts))
+        assert await db.scalar(select(LoginSession.id)) == ARGUMENTS["session_id"]
+    assert alice.id == ARGUMENTS["user_id"]
+    assert dentist.id == ARGUMENTS["appointment_id"]
 
 
-async def test_every_unsafe_method_needs_the_token(app: Quart, dentist: Appointment) -> None:
+async def test_every_route_is_public_on_purpose(app: Quart, everything: None) -> None:
+    """ASVS 8.2.1: a stranger, who has a token for forms, is sent to the login page."""
+    client = Client(app)
+    before = await contents(app)
+    for rule, method, path in rules(app, {"GET"} | UNSAFE):
+        if method == "GET" or rule.endpoint not in PUBLIC:
+            response = await client.open(path, method=method)
+            asks_to_sign_in = response.status_code == 401 or (response.location or "").startswith(
+                "/login/?next="
+            )
+            assert asks_to_sign_in == (rule.endpoint not in PUBLIC), (rule, method)
+    assert await contents(app) == before
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [{"X-CSRF-Token": "made.up"}, {"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "none"}],
+    ids=lambda forged: next(iter(forged)),
+)
+async def test_every_unsafe_method_needs_the_token(
+    app: Quart, everything: None, forged: dict[str, str]
+) -> None:
+    """ASVS 3.5.1: and a page of ours that sends it."""
     client = await signed_in(app, "alice@example.org")
+    async with client.session_transaction() as session:
+        session.update({purpose: token(purpose) for purpose in PURPOSES})
+        headers = {"X-CSRF-Token": token_for(session), **forged}
     before = await contents(app)
     for rule, method, path in rules(app, UNSAFE):
-        response = await client.open(path, method=method, headers={"X-CSRF-Token": "made.up"})
+        response = await client.open(path, method=method, headers=headers)
         assert response.status_code == 403, (rule, method)
+        assert "a form works only in the browser" in await text(response), (rule, method)
     assert await contents(app) == before
 
 
-async def test_no_get_changes_anything(app: Quart, dentist: Appointment) -> None:
+def test_everything_done_to_an_account_is_risky_or_safe_on_purpose(app: Quart) -> None:
+    area = {
+        rule.endpoint
+        for rule, _, path in rules(app, UNSAFE)
+        if path.startswith(("/account/", "/admin/"))
+    }
+    assert area == RISKY | SAFE_TO_DO
+    assert not RISKY & SAFE_TO_DO
+    guarded = {name for name, view in app.view_functions.items() if hasattr(view, "needs_proof")}
+    assert guarded >= RISKY
+    assert not guarded & SAFE_TO_DO
+
+
+@pytest.mark.parametrize("headers", [{}, {"Accept": "application/json"}])
+async def test_everything_risky_asks_for_a_proof_first(
+    app: Quart, everything: None, headers: dict[str, str]
+) -> None:
+    """ASVS 7.5.1."""
     client = await signed_in(app, "alice@example.org")
+    async with app.app_context(), begin() as db:
+        await db.execute(sql("UPDATE login_session SET proven_at = proven_at - 600"))
     before = await contents(app)
+    async with client.session_transaction() as session:
+        headers = {**headers, "X-CSRF-Token": token_for(session)}
+    tried = set()
+    for rule, method, path in rules(app, UNSAFE):
+        if rule.endpoint in RISKY:
+            response = await client.open(path, method=method, headers=headers)
+            answer = response.location or (await response.get_json())["confirm"]
+            assert response.status_code == (403 if "Accept" in headers else 303), rule
+            assert answer.startswith("/confirm/?next=/a"), rule
+            page = answer.partition("next=")[2]
+            assert (await client.get(page)).status_code != 405, rule
+            tried.add(rule.endpoint)
+    assert tried == RISKY
+    assert await contents(app) == before
+
+
+def test_every_password_and_code_has_a_name_by_which_it_is_never_kept() -> None:
+    """What is typed before the confirmation waits in a cookie, but for these."""
+
+    def forms(of: type[Form]) -> Iterator[type[Form]]:
+        for form in of.__subclasses__():
+            yield form
+            yield from forms(form)
+
+    secret = {
+        name
+        for form in forms(Form)
+        for name, field in vars(form).items()
+        if isinstance(field, UnboundField) and issubclass(field.field_class, PasswordField)
+    }
+    assert secret
+    assert all("password" in name for name in secret), secret
+
+
+@pytest.mark.parametrize("has_factor", [False, True], ids=["password", "second-factor"])
+@pytest.mark.parametrize("age", [0, 600], ids=["fresh", "stale"])
+async def test_no_get_changes_anything(
+    app: Quart, everything: None, age: int, has_factor: bool
+) -> None:
+    """Whatever links the browser carries, and however old the proof of who it is."""
+    client = await signed_in(app, "alice@example.org")
+    async with app.app_context(), begin() as db:
+        await db.execute(update(User).values(totp_secret="kept" if has_factor else None))
+        await db.execute(sql("UPDATE login_session SET proven_at = proven_at - :age"), {"age": age})
+    before = await contents(app)
+    pages = set()
     for rule, method, path in rules(app, {"GET", "HEAD", "OPTIONS"}):
+        async with client.session_transaction() as session:
+            session.update({purpose: token(purpose) for purpose in PURPOSES})
         response = await client.open(path, method=method)
         assert response.status_code < 500, (rule, method)
+        if response.status_code == 200 and method == "GET":
+            pages.add(rule.endpoint)
     assert await contents(app) == before
+    risky = RISKY_PAGES | (FACTOR_PAGES if has_factor else set())
+    assert pages >= CARRIED
+    assert pages & (RISKY_PAGES | FACTOR_PAGES) == (set() if age else risky)
+
+
+OTHERS = {"appointment_id": 404, "user_id": 404, "session_id": 303}
+"""How a row of somebody else's is answered, as one that does not exist is."""
 
 
 async def test_another_persons_row_is_a_missing_row(
-    app: Quart, dentist: Appointment, mallory: User
+    app: Quart, everything: None, mallory: User
 ) -> None:
+    """ASVS 8.2.2: also to their own administrator, where it is a session."""
     client = await signed_in(app, "mallory@example.org")
     form = {"title": "Mine now", "start": "2027-01-01T10:00", "end": "2027-01-01T11:00"}
     before = await contents(app)
-    tried = 0
+    tried = Counter[str]()
     for rule, method, path in rules(app, {"GET"} | UNSAFE):
-        if "appointment_id" in rule.arguments:
-            theirs = await client.open(path, method=method, form=form if method != "GET" else None)
+        for name in rule.arguments & OTHERS.keys():
             none = path.replace("/1/", "/404404/")
-            missing = await client.open(none, method=method, form=form if method != "GET" else None)
-            assert (theirs.status_code, missing.status_code) == (404, 404), (rule, method)
-            tried += 1
-            pages = [await text(answer) for answer in (theirs, missing)]
-            ids = [answer.headers["X-Request-ID"] for answer in (theirs, missing)]
-            tokens = ("csrf", "token")
-            theirs_lines, missing_lines = (
-                [
-                    line.replace(request_id, "")
-                    for line in page.splitlines()
-                    if not any(word in line for word in tokens)
-                ]
-                for page, request_id in zip(pages, ids, strict=True)
-            )
-            assert theirs_lines == missing_lines
-    assert tried == 6
+            how = {"method": method, "form": form if method != "GET" else None}
+            theirs, missing = [await seen(client, address, **how) for address in (path, none)]
+            assert theirs == missing, (rule, method)
+            assert theirs[0] == OTHERS[name], (rule, method)
+            tried[name] += 1
+    assert tried == {"appointment_id": 6, "user_id": 3, "session_id": 1}
+    assert await contents(app) == before
+
+
+async def seen(client: Client, path: str, **how: Any) -> tuple[int, str | None, str]:
+    """What differs between two answers, but for what always does."""
+    response = await client.open(path, **how)
+    async with client.session_transaction() as session:
+        session.pop("_flashes", None)
+    return response.status_code, response.location, await same_for_all(response)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_link_of_somebody_elses_account_does_not_exist(
+    app: Quart, everything: None, mallory: User, method: str
+) -> None:
+    client = await signed_in(app, "mallory@example.org")
+    before = await contents(app)
+    good = f"/account/email/{token('change-email')}/"
+    theirs, missing = [
+        await seen(client, path, method=method) for path in (good, "/account/email/none/")
+    ]
+    assert theirs == missing
+    assert theirs[0] == 404
     assert await contents(app) == before
 
 

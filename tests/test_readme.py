@@ -30,9 +30,19 @@ from .pages import Browser, cookie, text
 from .servers import ROOT, hypercorn_server
 from .test_cli import COMMANDS
 
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/security.md",
+    "docs/compared.md",
+)
 README = (ROOT / "README.md").read_text("utf-8")
 ARTICLE = "Coming from Flask-Login: each step here"
+NEWEST = (
+    "INSERT INTO one_time_token (token_hash, purpose, expires_at, data) "
+    "VALUES ('newest', 'setup', 0, '{}')"
+)
 FORM = {"title": "Dentist", "start": "2030-11-25T09:30", "end": "2030-11-25T10:30"}
 
 
@@ -54,9 +64,9 @@ def rows(table: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
-def slugs(document: str) -> set[str]:
+def slugs(document: Path) -> set[str]:
     """The names that headings have in links."""
-    headings = re.findall(r"^#+ (.+)$", (ROOT / document).read_text("utf-8"), re.M)
+    headings = re.findall(r"^#+ (.+)$", document.read_text("utf-8"), re.M)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
@@ -84,7 +94,7 @@ def test_the_commands_are_those_that_exist() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", sorted(set(re.findall(r"sched-async ((?:user|db|import-sched)\b[^\n`]*)", README)))
+    "line", sorted(set(re.findall(r"sched-async ((?:user|db|mail|import-sched)\b[^\n`]*)", README)))
 )
 def test_every_command_is_written_as_it_works(line: str) -> None:
     result = CliRunner().invoke(cli.main, [*shlex.split(line), "--help"])
@@ -125,7 +135,7 @@ def test_the_backup_has_what_a_copy_of_the_file_lacks(blank_sqlite: Path, tmp_pa
     assert program == "sqlite3"
     served = Path(shutil.copy(blank_sqlite, tmp_path / "served.db"))
     with closing(sqlite3.connect(served, isolation_level=None)) as writer:
-        writer.execute("INSERT INTO one_time_token VALUES ('newest', 'setup', 0)")
+        writer.execute(NEWEST)
         copy = shutil.copy(served, tmp_path / "copy.db")
         with closing(sqlite3.connect(served)) as other:
             other.execute(statement.replace("/var/backups", str(tmp_path)))
@@ -276,11 +286,13 @@ def test_the_filters_show_what_they_did() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_lead_somewhere(document: str) -> None:
-    for link in re.findall(r"\]\(([^)]+)\)", (ROOT / document).read_text("utf-8")):
+    here = ROOT / document
+    for link in re.findall(r"\]\(([^)]+)\)", here.read_text("utf-8")):
         path, _, heading = link.partition("#")
         if "://" not in link:
-            assert (ROOT / path).exists(), link
-            assert not heading or heading in slugs(path or document), link
+            there = here.parent / path if path else here
+            assert there.exists(), link
+            assert not heading or heading in slugs(there), link
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

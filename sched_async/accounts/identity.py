@@ -59,21 +59,30 @@ class CurrentUser(AuthUser):
 
     @property
     def user_id(self) -> int:
-        return self._known().id
+        return self.known().id
 
     @property
     def name(self) -> str:
-        return self._known().name
+        return self.known().name
 
     @property
     def email(self) -> str:
-        return self._known().email
+        return self.known().email
 
     @property
     def timezone(self) -> str:
-        return self._known().timezone
+        return self.known().timezone
 
-    def _known(self) -> User:
+    @property
+    def clock_hours(self) -> int:
+        """24 or 12."""
+        return self.known().clock_hours
+
+    @property
+    def is_admin(self) -> bool:
+        return self.user is not None and self.user.is_admin
+
+    def known(self) -> User:
         """The user; Unauthorized for nobody, so that no query can start at no owner."""
         if self.user is None:
             raise Unauthorized

@@ -2,22 +2,32 @@
 
 import logging
 import re
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from quart import Blueprint, flash, redirect, render_template, request, url_for
+from quart import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
-from sqlalchemy import select
+from sqlalchemy import select, update
 from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, EmailField, HiddenField, PasswordField
 from wtforms.validators import InputRequired, Length
 
 from ..database import db
+from ..errors import TooManyAttemptsError
 from ..forms import Form, PlainText
 from ..models import User
-from .passwords import MAX_LENGTH, authenticate
+from ..security import throttle
+from ..security.throttle import Tries
+from . import activity, devices_known, pending
+from .origin import origin
+from .passwords import MAX_LENGTH
+from .reset import void_links
 from .sessions import current_user, load_user, login_user, logout_user, public
+from .tries import check_password
 
 WRONG = "Incorrect username or password."
+DEACTIVATED = "Your account is deactivated. Ask whoever runs this server."
+NOT_PROVEN = datetime.fromtimestamp(0, UTC)
 NOT_LOCAL = re.compile(r"[\\\x00-\x1f\x7f]|^//|^(?!/)")
 
 blueprint = Blueprint("sessions", __name__)
@@ -49,15 +59,58 @@ async def _sign_in(form: LoginForm) -> ResponseReturnValue:
     if not form.validate():
         form.say_only(WRONG)
         return await render_template("accounts/login.html", form=form), 422
-    user = await authenticate(form.username.data or "", form.password.data or "")
+    try:
+        user, tries = await check_password(form.username.data or "", form.password.data or "")
+    except TooManyAttemptsError as error:
+        log.warning("login refused, too many tries")
+        form.say_only(error.sentence)
+        return await render_template("accounts/login.html", form=form), 429, error.headers
+    return await _judge(form, user, tries)
+
+
+async def _judge(form: LoginForm, user: User | None, tries: Tries) -> ResponseReturnValue:
+    if user is not None and not user.is_active:
+        log.warning("login refused, deactivated user=%s", user.id)
+        form.say_only(DEACTIVATED)
+        return await render_template("accounts/login.html", form=form), 403
     if user is None or not await _is_unchanged(user):
         log.warning("login failed")
+        current_app.add_background_task(activity.record_failure, form.username.data or "", origin())
         form.say_only(WRONG)
         return await render_template("accounts/login.html", form=form), 401
-    await login_user(user, remember=form.remember.data)
+    await throttle.take_back(db, tries)
+    if await pending.is_needed(db, user):
+        return await pending.start(db, user, form.remember.data, form.next.data)
+    is_proven = user.totp_secret is None  # a trusted device proves less than a code
+    return await complete_login(user, form.remember.data, form.next.data, is_proven=is_proven)
+
+
+async def complete_login(
+    user: User, remember: bool, wanted: str | None, *, is_proven: bool = True
+) -> ResponseReturnValue:
+    """All that a good sign-in does, in one transaction; then on to ``wanted``."""
+    await login_user(user, remember=remember)
+    await devices_known.remember(db, user.id)
+    if current_user.login is not None and not is_proven:
+        current_user.login.proven_at = NOT_PROVEN
+    is_kept = await _keep(user.id)
+    await void_links(db, user.id)
+    activity.record(db, user.id, "login")
     await db.commit()
     log.info("login user=%s", user.id)
-    return redirect(local_path(form.next.data), 303)
+    if is_kept:
+        await flash("Your account is kept.", "success")
+    return redirect(local_path(wanted), 303)
+
+
+async def _keep(user_id: int) -> bool:
+    """Take back that the account is to be deleted; whether it was."""
+    doomed = (User.id == user_id, User.delete_at.is_not(None))
+    kept = update(User).where(*doomed).values(delete_at=None).returning(User.id)
+    if await db.scalar(kept) is None:
+        return False
+    activity.record(db, user_id, "deletion_cancelled")
+    return True
 
 
 async def _is_unchanged(user: User) -> bool:
@@ -65,8 +118,9 @@ async def _is_unchanged(user: User) -> bool:
 
     The lock makes a change of password, which ends all sessions, end this one as well.
     """
+    same_factor = User.totp_secret.is_not_distinct_from(user.totp_secret)
     same = (User.id == user.id, User.password_hash == user.password_hash, User.is_active)
-    return await db.scalar(select(User.id).where(*same).with_for_update()) is not None
+    return await db.scalar(select(User.id).where(*same, same_factor).with_for_update()) is not None
 
 
 @blueprint.route("/logout/", methods=["GET", "POST"])
@@ -75,6 +129,7 @@ async def logout() -> ResponseReturnValue:
     if request.method != "POST":
         return await render_template("accounts/logout.html")
     log.info("logout user=%s", current_user.user_id)
+    activity.record(db, current_user.user_id, "logout")
     await logout_user()
     await db.commit()
     await flash("You have signed out.", "success")

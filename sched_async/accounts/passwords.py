@@ -24,6 +24,7 @@ from werkzeug.security import check_password_hash
 from ..database import begin, reading
 from ..errors import BusyError, RefusedError
 from ..models import User
+from .addresses import lookup_email
 
 MIN_LENGTH = 12
 MAX_LENGTH = 1024
@@ -67,30 +68,39 @@ def _pool() -> HashingPool:
 
 
 async def authenticate(email: str, password: str) -> User | None:
-    """The active user with this e-mail and password, or None.
+    """The active user with this e-mail and password, or None; without the limits of ``tries``."""
+    user = await find_by_password(email, password)
+    return user if user is not None and user.is_active else None
+
+
+async def find_by_password(email: str, password: str) -> User | None:
+    """Whoever has this e-mail and password, also when deactivated; or None.
 
     Unknown, wrong and inactive take the same time: each costs one hash, during which
     no connection is held.
     """
-    query = select(User).where(User.email == email.strip().lower()).limit(1)
+    query = select(User).where(User.email == lookup_email(email)).limit(1)
     async with reading() as session:
         user = await session.scalar(query)
     right = await _pool().run(verify, user.password_hash if user else None, normal(password))
-    if user is None or not right or not user.is_active:
+    if user is None or not right:
         return None
-    if needs_rehash(user.password_hash):
-        await _rehash(user, password)
+    is_weak = user.is_active and needs_rehash(user.password_hash)
+    if is_weak and not await _rehash(user, password):
+        return await find_by_password(email, password)
     return user
 
 
-async def _rehash(user: User, password: str) -> None:
-    """Keep the same password by today's parameters, unless it was changed meanwhile."""
+async def _rehash(user: User, password: str) -> bool:
+    """Keep the same password by today's parameters; False if it was changed meanwhile.
+
+    That may have been another sign-in, which did this first.
+    """
     old, user.password_hash = user.password_hash, await hash_password(password)
     unchanged = (User.id == user.id, User.password_hash == old)
+    better = update(User).where(*unchanged).values(password_hash=user.password_hash)
     async with begin() as session:
-        await session.execute(
-            update(User).where(*unchanged).values(password_hash=user.password_hash)
-        )
+        return await session.scalar(better.returning(User.id)) is not None
 
 
 async def hash_password(password: str) -> str:

@@ -31,7 +31,7 @@ from quart import (
 from quart.sessions import SecureCookieSessionInterface
 from quart.typing import ResponseReturnValue
 from quart_auth import Action, AuthUser, QuartAuth, Unauthorized, login_required
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, not_, or_, select, update
 from werkzeug.local import LocalProxy
 
 from ..config import PublicUrl
@@ -41,6 +41,7 @@ from ..models import LoginSession, User
 from ..per_request import storage
 from ..times import now
 from .identity import CurrentUser
+from .origin import origin
 
 __all__ = ["current_user", "login_required", "login_user", "logout_user", "public"]
 
@@ -49,6 +50,7 @@ REMEMBERED = timedelta(days=30)
 ABSOLUTE = timedelta(hours=24)
 IDLE = timedelta(hours=12)
 SEEN_EVERY = timedelta(minutes=1)
+MOST = 20  # sessions a person may have: more browsers than anybody uses, few enough to look over
 MAX_COOKIE = 3900  # bytes, of the 4096 that browsers keep with name and attributes
 PUBLIC_ENDPOINTS = frozenset({"static"})
 
@@ -71,7 +73,10 @@ class Sessions(QuartAuth):
         return token if isinstance(token, str) and token.isascii() else None
 
     def cookies(self) -> int:
-        """How many cookies of our name have come, those that cannot be read included."""
+        """How many cookies of our name have come, those that cannot be read included.
+
+        HTTP/2 may carry each in a header of its own.
+        """
         current = request if has_request_context() else websocket
         pairs = ";".join(current.headers.getlist("Cookie")).split(";")
         return [pair.partition("=")[0].strip() for pair in pairs].count(str(self.cookie_name))
@@ -192,10 +197,7 @@ def _living_session(token: str, moment: datetime) -> Any:
         select(LoginSession, User)
         .join(User, User.id == LoginSession.user_id)
         .where(
-            LoginSession.token_hash == hash_token(token),
-            LoginSession.expires_at > moment,
-            or_(LoginSession.remember, LoginSession.last_seen_at > moment - IDLE),
-            User.is_active,
+            LoginSession.token_hash == hash_token(token), not_(has_ended(moment)), User.is_active
         )
         .limit(1)
     )
@@ -221,7 +223,7 @@ async def login_user(user: User, remember: bool = False) -> None:
     session.clear()
     token, login = new_session(user, remember)
     db.add(login)
-    await db.execute(delete(LoginSession).where(_over(user.id)))
+    await _make_room(user.id)
     signed_in = CurrentUser(token, user, login)
     signed_in.action = Action.WRITE_PERMANENT if remember else Action.WRITE
     _extension().login_user(signed_in)
@@ -237,12 +239,43 @@ def new_session(user: User, remember: bool) -> tuple[str, LoginSession]:
         created_at=moment,
         last_seen_at=moment,
         expires_at=moment + (REMEMBERED if remember else ABSOLUTE),
+        proven_at=moment,
+        **origin(),
     )
     return token, login
 
 
-def _over(user_id: int) -> Any:
-    return and_(LoginSession.user_id == user_id, LoginSession.expires_at <= now())
+async def renew_session() -> None:
+    """Note that this is the owner, and give the session a new token; the old one ends.
+
+    Its lifetime goes on as it was.  A session that has ended since the request came is not
+    renewed, and its request changes nothing.  A view commits before it answers.
+    (ASVS 7.2.4 and 7.4.1.)
+    """
+    user, login, token = current_user.user, current_user.login, secrets.token_urlsafe(32)
+    if user is None or login is None:
+        raise Unauthorized
+    changed = {"token_hash": hash_token(token), "proven_at": now()}
+    renewing = update(LoginSession).where(LoginSession.id == login.id).values(changed)
+    if await db.scalar(renewing.returning(LoginSession.id)) is None:
+        raise Unauthorized
+    renewed = CurrentUser(token, user, login)
+    renewed.action = Action.WRITE_PERMANENT if login.remember else Action.WRITE
+    _extension().login_user(renewed)
+
+
+async def _make_room(user_id: int) -> None:
+    """Away with what has ended, and with the oldest beyond the most that there may be."""
+    theirs = LoginSession.user_id == user_id
+    await db.execute(delete(LoginSession).where(theirs, has_ended(now())))
+    newest = select(LoginSession.id).where(theirs).order_by(LoginSession.id.desc()).limit(MOST)
+    await db.execute(delete(LoginSession).where(theirs, LoginSession.id.not_in(newest)))
+
+
+def has_ended(moment: datetime) -> ColumnElement[bool]:
+    """Whether a login session's time is over: its whole life, or that without use."""
+    unused = and_(not_(LoginSession.remember), LoginSession.last_seen_at <= moment - IDLE)
+    return or_(LoginSession.expires_at <= moment, unused)
 
 
 async def logout_user() -> None:
@@ -250,6 +283,19 @@ async def logout_user() -> None:
     await _end_session()
     session.clear()
     _extension().logout_user()
+
+
+async def end_other_sessions() -> int:
+    """Sign the current user out everywhere but here; a view commits before it answers.
+
+    Gives how many sessions there were.
+    """
+    login = current_user.login
+    if login is None:
+        raise Unauthorized
+    others = (LoginSession.user_id == login.user_id, LoginSession.id != login.id)
+    ended = await db.scalars(delete(LoginSession).where(*others).returning(LoginSession.id))
+    return len(ended.all())
 
 
 async def _end_session() -> None:

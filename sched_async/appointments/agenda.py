@@ -6,7 +6,7 @@ bounded, indexed range of both and merges them.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
 
 from sqlalchemy import Select, tuple_
@@ -68,7 +68,13 @@ class Page:
 
 
 async def read_page(
-    db: AsyncSession, user_id: int, zone: str, *, past: bool, after: Position | None
+    db: AsyncSession,
+    user_id: int,
+    zone: str,
+    hours: int = 24,
+    *,
+    past: bool,
+    after: Position | None,
 ) -> Page:
     """Appointments that are not over, soonest first; or past ones, latest first."""
     moment = now()
@@ -80,7 +86,8 @@ async def read_page(
     found.sort(key=lambda pair: pair[0].in_merged_list(zone), reverse=past)
     shown = found[:PAGE]
     more = shown[-1][0] if len(found) > PAGE else None
-    return Page(_by_day([row for _, row in shown], zone, moment, past=past), more)
+    items = [Item(row, zone, hours) for _, row in shown]
+    return Page(_by_day(items, to_wall(moment, zone).date(), past=past), more)
 
 
 def _stream(
@@ -131,11 +138,7 @@ def _as_index(moment: datetime, zone: str) -> datetime:
     return datetime.combine(to_wall(moment, zone).date(), time(), UTC)
 
 
-def _by_day(
-    appointments: list[Appointment], zone: str, moment: datetime, *, past: bool
-) -> list[Day]:
+def _by_day(items: list[Item], today: date, *, past: bool) -> list[Day]:
     """What has begun and goes on stands under today."""
-    today = to_wall(moment, zone).date()
-    items = [Item(appointment, zone) for appointment in appointments]
     days = groupby(items, lambda item: item.first_day if past else max(item.first_day, today))
     return [Day(heading(day, today), day, list(its)) for day, its in days]

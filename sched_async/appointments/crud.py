@@ -34,13 +34,13 @@ async def index() -> ResponseReturnValue:
     past = request.args.get("past", "") == "1"
     cursor = request.args.get("after")
     after = Position.parse(cursor) if cursor is not None else None
-    zone = current_user.timezone
-    page = await read_page(db, current_user.user_id, zone, past=past, after=after)
+    user = current_user.known()
+    page = await read_page(db, user.id, user.timezone, user.clock_hours, past=past, after=after)
     more_url = None
     if page.after is not None:
         more_url = url_for(".index", past=1 if past else None, after=page.after)
     return await render_template(
-        "appointments/list.html", days=page.days, past=past, more_url=more_url, zone=zone
+        "appointments/list.html", days=page.days, past=past, more_url=more_url, zone=user.timezone
     )
 
 
@@ -60,7 +60,9 @@ async def create() -> ResponseReturnValue:
 @blueprint.route("/appointments/<int:appointment_id>/")
 @login_required
 async def detail(appointment_id: int) -> ResponseReturnValue:
-    item = Item(await own_appointment(appointment_id), current_user.timezone)
+    item = Item(
+        await own_appointment(appointment_id), current_user.timezone, current_user.clock_hours
+    )
     return await render_template("appointments/detail.html", item=item)
 
 
@@ -87,7 +89,7 @@ async def delete(appointment_id: int) -> ResponseReturnValue:
     """Ask, and delete: DELETE answers JSON, POST is for pages without script."""
     appointment = await own_appointment(appointment_id)
     if request.method in SAFE_METHODS:
-        item = Item(appointment, current_user.timezone)
+        item = Item(appointment, current_user.timezone, current_user.clock_hours)
         return await render_template("appointments/delete.html", item=item)
     await db.delete(appointment)
     await db.commit()

@@ -4,21 +4,26 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from ..models import Appointment
+from ..moments import clock
 from ..times import to_wall
 
 DAY = timedelta(days=1)
 
 
 class Item:
-    """One appointment in the viewer's zone; whole days are the same in every zone."""
+    """One appointment in the viewer's zone, by a clock of 24 or 12 hours.
 
-    def __init__(self, appointment: Appointment, zone: str) -> None:
+    Whole days are the same in every zone.
+    """
+
+    def __init__(self, appointment: Appointment, zone: str, hours: int = 24) -> None:
         self.id = appointment.id
         self.title = appointment.title
         self.location = appointment.location
         self.description = appointment.description
         self.allday = appointment.allday
         self.timezone = appointment.timezone
+        self._hours = hours
         self._wall = (appointment.start, appointment.end)
         self._local = self._wall
         if not self.allday:
@@ -52,7 +57,7 @@ class Item:
         if self.allday:
             last = self._local[1].date()
             return "All day" if last == self.first_day else f"All day until {short_date(last)}"
-        return span(*self._local)
+        return span(*self._local, self._hours)
 
     @property
     def elsewhere(self) -> str | None:
@@ -61,7 +66,7 @@ class Item:
             return None
         begins = self._wall[0].date()
         other_day = "" if begins == self.first_day else f"{short_date(begins)}, "
-        return f"{other_day}{span(*self._wall)} in {self.timezone}"
+        return f"{other_day}{span(*self._wall, self._hours)} in {self.timezone}"
 
     def _iso(self, wall: datetime) -> str:
         return wall.date().isoformat() if self.allday else wall.isoformat(timespec="minutes")
@@ -84,9 +89,10 @@ def heading(day: date, today: date) -> str:
     return f"{day:%A}, {day.day} {day:%B}" if day.year == today.year else long_date(day)
 
 
-def span(start: datetime, end: datetime) -> str:
+def span(start: datetime, end: datetime, hours: int = 24) -> str:
     last = "" if start.date() == end.date() else f"{short_date(end.date())}, "
-    return f"{start:%H:%M} – {last}{end:%H:%M}"  # noqa: RUF001 (a dash between times)
+    begins, ends = clock(start, hours), clock(end, hours)
+    return f"{begins} – {last}{ends}"  # noqa: RUF001 (a dash between times)
 
 
 def short_date(day: date) -> str:

@@ -10,11 +10,12 @@ if (appointment) {
   const { start, end, allday } = appointment.elements;
   let before = start.value;
 
+  // As UTC, since only the difference counts, and no clock changes in UTC.  A date alone is UTC.
+  const read = (value) => Date.parse(value.includes("T") ? `${value}Z` : value);
+
   // The end moves along with the start, so that the appointment stays as long as it was.
-  // Read as UTC, since only the difference counts, and no clock changes in UTC.
   start.addEventListener("change", () => {
-    const moved = Date.parse(`${start.value}Z`) - Date.parse(`${before}Z`);
-    const moment = Date.parse(`${end.value}Z`) + moved;
+    const moment = read(end.value) + read(start.value) - read(before);
     if (!Number.isNaN(moment)) {
       end.value = new Date(moment).toISOString().slice(0, allday.checked ? 10 : 16);
     }

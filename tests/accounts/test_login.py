@@ -4,11 +4,16 @@ import pytest
 from quart import Quart
 from sqlalchemy import select
 
+from sched_async.accounts import administration
+from sched_async.accounts.registration import create_account
+from sched_async.accounts.reset import link_for
 from sched_async.database import begin, reading
 from sched_async.models import LoginSession, User
 
 from ..conftest import ALICE_PASSWORD
 from ..pages import Browser, cookie, csrf_token, log_in, text
+from .links import settled
+from .logins import activities
 
 WRONG = "Incorrect username or password."
 HOSTILE = [
@@ -38,6 +43,29 @@ async def test_the_address_may_be_typed_with_capitals_and_spaces(
 ) -> None:
     response = await log_in(client, " Alice@Example.ORG ", ALICE_PASSWORD)
     assert response.status_code == 303
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["jörg@xn--mnchen-3ya.de", "Jörg@MÜNCHEN.de", "jo\u0308rg@mu\u0308nchen.de"],
+    ids=["punycode", "capitals", "decomposed"],
+)
+async def test_an_international_address_may_be_typed_in_any_of_its_forms(
+    app: Quart, client: Browser, typed: str
+) -> None:
+    async with app.app_context():
+        await create_account(
+            name="Jörg",
+            email="jörg@xn--mnchen-3ya.de",
+            password=ALICE_PASSWORD,
+            timezone="Europe/Berlin",
+        )
+        assert (await link_for(typed)).startswith("http://localhost/password/reset/")
+        assert await administration.count_and_sign_out(typed) == 0
+    assert (await log_in(client, typed, WRONG)).status_code == 401
+    await settled(app)
+    assert await activities(app, 1) == ["signed_out", "login_failed"]
+    assert (await log_in(client, typed, ALICE_PASSWORD)).status_code == 303
 
 
 @pytest.mark.parametrize(
@@ -135,15 +163,36 @@ async def test_every_signed_in_page_offers_to_sign_out(client: Browser, alice: U
         assert 'action="/logout/"' in page, path
 
 
-async def test_a_deactivated_person_gets_the_usual_sentence(
-    app: Quart, client: Browser, alice: User
-) -> None:
+@pytest.fixture
+async def deactivated(app: Quart, alice: User) -> User:
     async with app.app_context(), begin() as db:
         user = await db.get_one(User, alice.id)
         user.is_active = False
-    response = await log_in(client, "alice@example.org", ALICE_PASSWORD)
+    return user
+
+
+async def test_a_deactivated_person_is_told_so(
+    app: Quart, client: Browser, deactivated: User
+) -> None:
+    response = await log_in(client, deactivated.email, ALICE_PASSWORD)
+    assert response.status_code == 403
+    page = await text(response)
+    assert "Your account is deactivated. Ask whoever runs this server." in page
+    assert WRONG not in page
+    assert cookie(client) is None
+    async with app.app_context(), reading() as db:
+        assert (await db.scalars(select(LoginSession))).all() == []
+
+
+async def test_without_the_password_nobody_learns_that_a_person_is_deactivated(
+    client: Browser, deactivated: User
+) -> None:
+    """ASVS 6.3.8."""
+    response = await log_in(client, deactivated.email, "not this one either")
     assert response.status_code == 401
-    assert WRONG in await text(response)
+    page = await text(response)
+    assert WRONG in page
+    assert "deactivated" not in page
 
 
 async def test_a_login_that_is_refused_leaves_no_row(

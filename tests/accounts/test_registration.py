@@ -146,6 +146,18 @@ async def test_an_account_made_otherwise_ends_every_link(app: Quart, link: str) 
     assert await is_over(app, link)
 
 
+async def test_a_link_that_was_made_at_the_moment_of_the_first_account_is_over(
+    app: Quart, link: str
+) -> None:
+    """As when the command line adds an account while the server starts."""
+    form = FORM | {"csrf_token": await csrf_token(client := Client(app), link)}
+    async with app.app_context(), begin() as db:
+        db.add(User(name="Ada", email="ada@example.org", password_hash="", timezone="UTC"))
+    assert await is_over(app, link)
+    assert (await client.post(link, form=form)).status_code == 404
+    assert [user.name for user in await users(app)] == ["Ada"]
+
+
 @pytest.mark.parametrize("links", [1, 6])
 async def test_of_several_people_at_once_exactly_one_wins(app: Quart, links: int) -> None:
     paths = [await new_link(app) for _ in range(links)]

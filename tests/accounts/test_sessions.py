@@ -11,6 +11,7 @@ from quart_auth import Unauthorized, generate_auth_token
 from sqlalchemy import delete, select, update
 from werkzeug.datastructures import Headers
 
+from sched_async.accounts.administration import act_on
 from sched_async.accounts.sessions import (
     current_user,
     load_user,
@@ -26,6 +27,7 @@ from sched_async.testing import Client, signed_in
 
 from ..conftest import ALICE_PASSWORD
 from ..pages import Browser, cookie, csrf_token, log_in, text
+from .factors import SET_UP, Phone, shown_secret
 
 
 async def rows(app: Quart) -> list[LoginSession]:
@@ -110,6 +112,20 @@ async def test_a_cookie_that_means_nothing_is_nobody(app: Quart, alice: User, va
         "/appointments/", headers={"Cookie": f"sched_login={value}; sched_session={value}"}
     )
     assert response.status_code == 303
+
+
+async def test_cookies_that_come_in_a_header_each_are_counted_together(
+    app: Quart, alice: User
+) -> None:
+    """As HTTP/2 allows; the test client sends them so."""
+    client = await signed_in(app, "alice@example.org")
+    value = cookie(client)
+    assert value
+    for other, status in (("something_else", 200), ("sched_login", 303)):
+        browser = app.test_client(use_cookies=False)
+        headers = Headers([("Cookie", f"{other}=planted"), ("Cookie", f"sched_login={value}")])
+        response = await browser.get("/appointments/", headers=headers)
+        assert response.status_code == status
 
 
 async def test_a_cookie_signed_with_another_key_is_nobody(
@@ -358,3 +374,27 @@ async def test_nobody_has_no_user_id_to_start_a_query_with(app: Quart) -> None:
         with pytest.raises(Unauthorized):
             _ = current_user.user_id
         await logout_user()
+
+
+async def test_a_request_that_was_under_way_changes_nothing_once_its_session_has_ended(
+    app: Quart, client: Browser, alice: User
+) -> None:
+    """ASVS 7.4.1: else whoever is evicted could still set up a second factor of their own."""
+    evicted = await signed_in(app, alice.email)
+    body = f"code={Phone(await shown_secret(evicted)).code()}".encode()
+    headers = {
+        "Cookie": "; ".join(f"{kept.name}={kept.value}" for kept in evicted.cookie_jar or ()),
+        "X-CSRF-Token": await csrf_token(evicted, SET_UP),
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Content-Length": str(len(body)),
+    }
+    async with client.request(SET_UP, method="POST", headers=headers) as connection:
+        await connection.send(body[:3])
+        await asyncio.sleep(0.3)  # by now the app knows who asks, and waits for the form
+        async with app.app_context():
+            await act_on(alice.email, "sign-out")
+        await connection.send(body[3:])
+        await connection.send_complete()
+    assert (await connection.as_response()).status_code == 303
+    async with app.app_context(), reading() as db:
+        assert (await db.get_one(User, alice.id)).totp_secret is None

@@ -32,3 +32,17 @@ async def test_the_end_moves_along_with_the_start(
         await visitor.fill(start="2030-11-25T09:30")
         await visitor.page.press("[name=start]", "Tab")
         assert await visitor.page.input_value("[name=end]") == "2030-11-25T10:30"
+
+
+async def test_the_last_day_moves_along_with_the_first(
+    alices_server: WebServer, open_window: OpenWindow
+) -> None:
+    async with open_window(alices_server.url) as visitor:
+        await visitor.visit("/login/?next=/appointments/create/")
+        await visitor.sign_in("alice@example.org", ALICE_PASSWORD)
+        await visitor.page.check("[name=allday]")
+        await visitor.fill(start="2030-11-25")
+        await visitor.page.press("[name=start]", "Tab")
+        await visitor.fill(end="2030-11-27", start="2030-12-31")
+        await visitor.page.press("[name=start]", "Tab")
+        assert await visitor.page.input_value("[name=end]") == "2031-01-02"

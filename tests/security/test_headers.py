@@ -192,7 +192,7 @@ async def test_every_cookie_is_for_this_site_and_out_of_scripts_reach(app: Quart
         assert "SameSite=Lax" in header
         assert "Path=/;" in f"{header};"
         assert "Domain" not in attributes(header)
-    assert names == {"sched_login", "sched_session"}
+    assert names == {"sched_device", "sched_login", "sched_session"}
 
 
 async def test_the_login_cookie_is_nowhere_but_in_its_header(

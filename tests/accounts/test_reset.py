@@ -1,0 +1,434 @@
+"""Forgotten password: asking for a link, using it, and everything by which it ends."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from quart import Quart
+from sqlalchemy import update
+
+from sched_async.accounts.administration import set_password
+from sched_async.accounts.reset import link_for as operators_link
+from sched_async.app import create_app
+from sched_async.database import begin
+from sched_async.errors import RefusedError
+from sched_async.models import Activity, Device, LoginSession, OneTimeToken, User
+from sched_async.security.throttle import MAILS_PER_ACCOUNT, RESETS_PER_ADDRESS
+from sched_async.testing import signed_in
+from sched_async.times import now
+
+from ..conftest import ALICE_PASSWORD, MALLORY_PASSWORD
+from ..mailbox import MAIL_URL, link_in, mails, path_in
+from ..pages import Browser, cookie, csrf_token, log_in, text
+from .links import (
+    age_tokens,
+    all_rows,
+    at_once,
+    cookies_set,
+    counted_hashes,
+    fill_in,
+    follow,
+    looks,
+    settled,
+    visit,
+)
+
+NEW = "eleven slow herons at dusk"
+FORGOT = "/password/forgot/"
+RESET = "/password/reset/"
+NOT_VALID = "This link is not valid any more"
+
+
+@pytest.fixture
+def settings(settings: dict[str, Any]) -> dict[str, Any]:
+    return settings | {"MAIL_URL": MAIL_URL}
+
+
+async def link_for(app: Quart, client: Browser, email: str = "alice@example.org") -> str:
+    """Ask for a link; returns the path of the one that is mailed."""
+    before = len(await mails(app))
+    assert (await fill_in(client, FORGOT, email=email)).status_code == 200
+    await settled(app)
+    (mail,) = (await mails(app))[before:]
+    assert mail.recipient == email
+    return path_in(mail)
+
+
+async def choose(client: Browser, password: str = NEW) -> int:
+    """Send the form of the page that a link leads to; returns the status."""
+    form = {"password": password, "password_again": password}
+    return (await fill_in(client, RESET, **form)).status_code
+
+
+async def is_over(client: Browser) -> bool:
+    """Whether this browser carries no link that would be good for anything."""
+    response = await client.get(RESET)
+    page = await text(response)
+    assert (response.status_code == 404) == (NOT_VALID in page)
+    return response.status_code == 404
+
+
+async def test_a_forgotten_password_is_replaced_by_the_link(
+    app: Quart, client: Browser, alice: User
+) -> None:
+    login_page = await text(await client.get("/login/"))
+    assert f'<a href="{FORGOT}">Forgotten your password?</a>' in login_page
+    page = await follow(client, await link_for(app, client))
+    assert page == RESET
+    assert "alice@example.org" in await text(await client.get(page))
+    response = await fill_in(client, page, password=NEW, password_again=NEW)
+    assert (response.status_code, response.location) == (303, "/login/")
+    assert "Your password is changed." in await text(await client.get("/login/"))
+    old = await log_in(client, "alice@example.org", ALICE_PASSWORD)
+    assert old.status_code == 401
+    assert (await log_in(client, "alice@example.org", NEW)).status_code == 303
+
+
+async def test_the_owner_is_told_that_the_password_was_changed(
+    app: Quart, client: Browser, alice: User
+) -> None:
+    await follow(client, await link_for(app, client))
+    await choose(client)
+    _, notice = await mails(app)
+    assert (notice.recipient, notice.subject) == ("alice@example.org", "Your password was changed")
+    assert link_in(notice) == "http://localhost/password/forgot/"
+    events = [row.event for row in await all_rows(app, Activity)]
+    assert events == ["reset_asked", "password_reset"]
+
+
+async def test_nobody_learns_whether_an_address_is_known(
+    app: Quart, alice: User, mallory: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ASVS 6.3.8: by text, status, headers, cookies and hashes; the mail goes to its owner."""
+    async with app.app_context(), begin() as db:
+        await db.execute(update(User).where(User.id == mallory.id).values(is_active=False))
+    answers, cookies, sent = [], [], []
+    with counted_hashes(monkeypatch) as hashes:
+        for email in ("alice@example.org", "nobody@example.org", "mallory@example.org"):
+            response = await fill_in(app.test_client(), FORGOT, email=email)
+            answers.append(await looks(response))
+            cookies.append(cookies_set(response))
+            await settled(app)
+            sent.append(len(await mails(app)))
+    assert answers[0][0] == 200
+    assert answers[0] == answers[1] == answers[2]
+    assert cookies[0] == cookies[1] == cookies[2]
+    assert hashes == []
+    assert sent == [1, 1, 1]
+    assert [mail.recipient for mail in await mails(app)] == ["alice@example.org"]
+
+
+@pytest.mark.parametrize("email", ["", "not an address", "a@b@c", "alice@example.org\r\nBcc: x@y"])
+async def test_what_is_no_address_is_said_to_be_none(
+    app: Quart, client: Browser, alice: User, email: str
+) -> None:
+    response = await fill_in(client, FORGOT, email=email)
+    assert response.status_code == 422
+    await settled(app)
+    assert await mails(app) == []
+
+
+async def test_the_address_may_be_typed_with_capitals(
+    app: Quart, client: Browser, alice: User
+) -> None:
+    await fill_in(client, FORGOT, email=" Alice@Example.ORG ")
+    await settled(app)
+    assert len(await mails(app)) == 1
+
+
+@pytest.mark.parametrize(
+    "forged", [{"Host": "127.0.0.1:9999"}, {"X-Forwarded-Host": "evil.example"}]
+)
+async def test_the_host_in_a_link_is_ours_whatever_the_request_says(
+    app: Quart, client: Browser, alice: User, forged: dict[str, str]
+) -> None:
+    """That Host is accepted, since the app is on loopback here; it still gets nowhere."""
+    form = {"email": "alice@example.org", "csrf_token": await csrf_token(client, FORGOT)}
+    assert (await client.post(FORGOT, headers=forged, form=form)).status_code == 200
+    await settled(app)
+    (mail,) = await mails(app)
+    assert link_in(mail).startswith("http://localhost/password/reset/")
+    for value in forged.values():
+        assert value not in mail.text + mail.html
+
+
+async def test_a_mail_scanner_does_not_use_a_link_up(
+    app: Quart, client: Browser, alice: User
+) -> None:
+    """ASVS 7.6.2: neither does it get signed in."""
+    link = await link_for(app, client)
+    for method in ("HEAD", "GET", "GET"):
+        scanner = app.test_client()
+        page = await follow(scanner, link, method)
+        response = await visit(scanner, page, method)
+        assert response.status_code == 200
+        assert cookie(scanner) is None
+    assert await all_rows(app, LoginSession) == []
+    await follow(client, link)
+    assert await choose(client) == 303
+
+
+async def test_a_link_works_once(app: Quart, client: Browser, alice: User) -> None:
+    link = await link_for(app, client)
+    await follow(client, link)
+    assert await choose(client) == 303
+    assert await is_over(client)
+    second = app.test_client()
+    await follow(second, link)
+    assert await is_over(second)
+
+
+async def test_of_many_who_use_one_link_at_once_one_succeeds(
+    app: Quart, client: Browser, alice: User
+) -> None:
+    link = await link_for(app, client)
+    browsers: list[Browser] = [app.test_client() for _ in range(6)]
+    for browser in browsers:
+        await follow(browser, link)
+    tried = [f"{NEW} {index}" for index in range(6)]
+    forms = [{"password": password, "password_again": password} for password in tried]
+    statuses = await at_once(browsers, RESET, *forms)
+    assert sorted(statuses) == [303] + [404] * 5
+    good = tried[statuses.index(303)]
+    assert (await log_in(client, "alice@example.org", good)).status_code == 303
+    assert [row.event for row in await all_rows(app, Activity)].count("password_reset") == 1
+
+
+async def test_a_link_is_over_after_an_hour(app: Quart, client: Browser, alice: User) -> None:
+    link = await link_for(app, client)
+    await follow(client, link)
+    await age_tokens(app, timedelta(minutes=59))
+    assert not await is_over(client)
+    await age_tokens(app, timedelta(minutes=1))
+    assert await is_over(client)
+    page = await text(await client.get(RESET))
+    assert f'href="{FORGOT}"' in page, "there is a way to ask again"
+
+
+async def sign_in(app: Quart) -> None:
+    response = await log_in(app.test_client(), "alice@example.org", ALICE_PASSWORD)
+    assert response.status_code == 303
+
+
+async def ask_again(app: Quart) -> None:
+    await link_for(app, app.test_client())
+
+
+async def change_password(app: Quart) -> None:
+    async with app.app_context():
+        await set_password("alice@example.org", "a third password, seldom used")
+
+
+async def change_email(app: Quart) -> None:
+    async with app.app_context(), begin() as db:
+        await db.execute(update(User).values(email="alice@example.net"))
+
+
+async def deactivate(app: Quart) -> None:
+    async with app.app_context(), begin() as db:
+        await db.execute(update(User).values(is_active=False))
+
+
+@pytest.mark.parametrize("event", [sign_in, ask_again, change_password, change_email, deactivate])
+async def test_a_link_dies_with_what_comes_after_it(
+    app: Quart, client: Browser, alice: User, event: Any
+) -> None:
+    """ASVS 6.4.3."""
+    await follow(client, await link_for(app, client))
+    assert not await is_over(client)
+    await event(app)
+    assert await is_over(client)
+
+
+async def test_a_link_that_dies_while_its_form_is_filled_in_does_nothing(
+    app: Quart, client: Browser, alice: User
+) -> None:
+    await follow(client, await link_for(app, client))
+    form = {"password": NEW, "password_again": NEW}
+    form["csrf_token"] = await csrf_token(client, RESET)
+    await sign_in(app)
+    assert (await client.post(RESET, form=form)).status_code == 404
+    assert (await log_in(client, "alice@example.org", ALICE_PASSWORD)).status_code == 303
+
+
+async def test_a_failed_sign_in_does_not_end_the_link(
+    app: Quart, client: Browser, alice: User
+) -> None:
+    """Else anybody could keep the owner from using it."""
+    await follow(client, await link_for(app, client))
+    await log_in(app.test_client(), "alice@example.org", "not this one either")
+    assert not await is_over(client)
+
+
+async def test_a_reset_ends_every_session_and_starts_none(
+    app: Quart, client: Browser, alice: User, mallory: User
+) -> None:
+    """ASVS 6.4.3: nor is any device known, or trusted, any more."""
+    hers = [await signed_in(app, "alice@example.org") for _ in range(2)]
+    others = await signed_in(app, "mallory@example.org")
+    async with app.app_context(), begin() as db:
+        for owner in (alice, mallory):
+            trusted = {"token_hash": "0" * 64, "trusted_until": now() + timedelta(days=30)}
+            db.add(Device(user_id=owner.id, **trusted))
+    link = await link_for(app, client)
+    await follow(hers[0], link)
+    assert await choose(hers[0]) == 303
+    assert cookie(client) is None
+    for browser in hers:
+        assert (await browser.get("/appointments/")).status_code == 303
+    assert (await others.get("/appointments/")).status_code == 200
+    (still,) = await all_rows(app, Device)
+    assert (still.user_id, still.trusted_until is not None) == (mallory.id, True)
+
+
+@pytest.mark.parametrize(
+    ("password", "again", "message"),
+    [
+        ("short", "short", "Use at least 12 characters."),
+        (NEW, NEW + "x", "The two passwords are not the same."),
+        ("Alice@Example1", "Alice@Example1", "This is too close to your name"),
+        ("password1234", "password1234", "Choose another."),
+    ],
+)
+async def test_a_password_that_will_not_do_leaves_the_link_as_it_was(
+    app: Quart, client: Browser, alice: User, password: str, again: str, message: str
+) -> None:
+    await follow(client, await link_for(app, client))
+    response = await fill_in(client, RESET, password=password, password_again=again)
+    assert response.status_code == 422
+    page = await text(response)
+    assert message in page
+    assert f'value="{password}"' not in page
+    assert await choose(client) == 303
+
+
+@pytest.mark.parametrize("extra", ["email", "user_id", "is_admin"])
+async def test_the_form_takes_nothing_but_a_password(
+    app: Quart, client: Browser, alice: User, extra: str
+) -> None:
+    await follow(client, await link_for(app, client))
+    form = {"password": NEW, "password_again": NEW, extra: "1"}
+    assert (await fill_in(client, RESET, **form)).status_code == 422
+
+
+async def test_a_link_of_one_person_is_worth_nothing_for_another(
+    app: Quart, client: Browser, alice: User, mallory: User
+) -> None:
+    await follow(client, await link_for(app, client, "mallory@example.org"))
+    assert await choose(client) == 303
+    assert (await log_in(client, "alice@example.org", ALICE_PASSWORD)).status_code == 303
+    other = app.test_client()
+    assert (await log_in(other, "mallory@example.org", MALLORY_PASSWORD)).status_code == 401
+
+
+@pytest.mark.parametrize("token", ["made-up", "A" * 43, "%F0%9F%99%82", "x" * 500, "..."])
+async def test_a_made_up_link_leads_to_a_page_that_says_so(client: Browser, token: str) -> None:
+    response = await client.get(f"{RESET}{token}/")
+    assert (response.status_code, response.location) == (303, RESET)
+    assert len(cookie(client, "sched_session") or "") < 300
+    assert await is_over(client)
+
+
+async def test_the_link_of_another_purpose_resets_nothing(
+    app: Quart, client: Browser, alice: User
+) -> None:
+    link = await link_for(app, client)
+    async with app.app_context(), begin() as db:
+        await db.execute(update(OneTimeToken).values(purpose="invite"))
+    await follow(client, link)
+    assert await is_over(client)
+
+
+async def test_without_a_link_there_is_no_form(client: Browser) -> None:
+    assert await is_over(client)
+
+
+async def test_only_a_hash_of_the_token_is_kept(app: Quart, client: Browser, alice: User) -> None:
+    link = await link_for(app, client)
+    token = link.rstrip("/").rpartition("/")[2]
+    assert len(token) == 43
+    (row,) = await all_rows(app, OneTimeToken)
+    assert token not in f"{row.token_hash} {row.email} {row.data}"
+    assert alice.password_hash not in str(row.data)
+
+
+async def test_a_reset_and_a_sign_in_at_once_leave_one_password_and_no_link(
+    app: Quart, client: Browser, alice: User
+) -> None:
+    """Whichever comes first: a reset ends the session, or the sign-in ends the link."""
+    await follow(client, await link_for(app, client))
+    other = app.test_client()
+    form = {"password": NEW, "password_again": NEW, "csrf_token": await csrf_token(client, RESET)}
+    answer, login = await asyncio.gather(
+        client.post(RESET, form=form), log_in(other, "alice@example.org", ALICE_PASSWORD)
+    )
+    reset = answer.status_code
+    assert reset in (303, 404)
+    assert await is_over(client)
+    stays = (await other.get("/appointments/")).status_code == 200
+    assert stays == (reset == 404)
+    assert login.status_code == 303 or reset == 303
+    good = NEW if reset == 303 else ALICE_PASSWORD
+    assert (await log_in(app.test_client(), "alice@example.org", good)).status_code == 303
+
+
+async def test_a_link_holds_in_another_process(
+    app: Quart, settings: dict[str, Any], client: Browser, alice: User
+) -> None:
+    """Two of the app on one PostgreSQL: made by one, used up by the other."""
+    if settings["DATABASE_URL"].startswith("sqlite"):
+        pytest.skip("SQLite has one process")
+    link = await link_for(app, client)
+    other = create_app(settings)
+    async with other.test_app():
+        browsers: list[Browser] = [app.test_client(), other.test_client()]
+        for browser in browsers:
+            await follow(browser, link)
+        form = {"password": NEW, "password_again": NEW}
+        assert sorted(await at_once(browsers, RESET, form, form)) == [303, 404]
+
+
+async def test_without_mail_the_page_says_whom_to_ask(
+    settings: dict[str, Any],
+) -> None:
+    app = create_app(settings | {"MAIL_URL": None})
+    async with app.test_app():
+        page = await text(await app.test_client().get(FORGOT))
+    assert "ask whoever runs it" in page
+    assert 'name="email"' not in page
+
+
+async def test_too_many_requests_from_one_address_are_refused(
+    app: Quart, client: Browser, alice: User
+) -> None:
+    """ASVS 6.3.1: known and unknown addresses count alike."""
+    form = {"csrf_token": await csrf_token(client, FORGOT)}
+    emails = [f"nobody{index}@example.org" for index in range(RESETS_PER_ADDRESS)]
+    for email in emails:
+        assert (await client.post(FORGOT, form=form | {"email": email})).status_code == 200
+    for email in ("alice@example.org", "nobody@example.org"):
+        response = await client.post(FORGOT, form=form | {"email": email})
+        assert response.status_code == 429
+        assert 0 < int(response.headers["Retry-After"]) <= 3600
+    await settled(app)
+    assert await mails(app) == []
+
+
+async def test_nobody_can_fill_the_mailbox_of_another(app: Quart, alice: User) -> None:
+    """Beyond the limit the page stays the same, since it tells nothing about the address."""
+    answers = []
+    for index in range(MAILS_PER_ACCOUNT + 2):
+        browser = app.test_client()
+        answers.append(await looks(await fill_in(browser, FORGOT, email="alice@example.org")))
+        await settled(app)
+        assert len(await mails(app)) == min(index + 1, MAILS_PER_ACCOUNT)
+    assert all(answer == answers[0] for answer in answers)
+
+
+async def test_a_deactivated_person_gets_no_link_from_the_operator(app: Quart, alice: User) -> None:
+    await deactivate(app)
+    async with app.app_context():
+        with pytest.raises(RefusedError, match="is deactivated"):
+            await operators_link("alice@example.org")
+    assert await all_rows(app, OneTimeToken) == []
