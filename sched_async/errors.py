@@ -167,10 +167,13 @@ def init_app(app: Quart) -> None:
     app.log_exception = log_failure  # type: ignore[assignment, method-assign]
 
 
-def log_failure(exception: Any) -> None:
-    """Quart's own line lacks the request's id, and has its path, which may be a secret."""
+def log_failure(*given: Any) -> None:
+    """Quart's own line lacks the request's id, and has its path, which may be a secret.
+
+    What failed comes last; since Quart 0.23 its context comes before.
+    """
     bound = storage() if has_request_context() or has_websocket_context() else {}
-    log.error("id=%s failed", bound.get("request_id", "-"), exc_info=exception)
+    log.error("id=%s failed", bound.get("request_id", "-"), exc_info=given[-1])
 
 
 async def http_error(error: HTTPException, advice: str = "") -> Response:

@@ -79,7 +79,7 @@ class Headers:
 async def _send_last_resort(send: Any) -> None:
     headers = [(b"content-type", b"text/plain; charset=utf-8")]
     await send({"type": "http.response.start", "status": 500, "headers": headers})
-    await send({"type": "http.response.body", "body": LAST_RESORT})
+    await send({"type": "http.response.body", "body": LAST_RESORT, "more_body": False})
 
 
 def _log(method: str, bound: dict[str, Any], seconds: float) -> None:
