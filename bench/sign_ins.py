@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.browser import Browser
 from bench.figures import percentiles
-from sched_async.accounts.registration import create_account
+from sched_async.accounts.registration.rules import create_account
 from sched_async.app import create_app
 from sched_async.lifespan import working
 from tests.servers import hypercorn_server

@@ -18,7 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import database, import_sched, lifespan, migrations
 from . import mail as outbox
-from .accounts import administration, change_email, invitations, registration, reset
+from .accounts import password_reset
+from .accounts.admin import actions
+from .accounts.registration import invitations, rules
+from .accounts.settings.email import change_for
 from .errors import RefusedError, StartupError
 
 
@@ -85,7 +88,7 @@ def user() -> None:
 async def add(app: Quart, email: str, name: str, timezone: str, password: str) -> None:
     """Make an account."""
     async with lifespan.working(app):
-        made = await registration.create_account(
+        made = await rules.create_account(
             name=name, email=email, password=password, timezone=timezone
         )
     click.echo(f"Made the account {made.email}.")
@@ -96,7 +99,7 @@ async def add(app: Quart, email: str, name: str, timezone: str, password: str) -
 async def list_users(app: Quart) -> None:
     """Show every account: address, name, zone, state."""
     async with lifespan.working(app):
-        for account in await administration.all_users():
+        for account in await actions.all_users():
             state = "active" if account.is_active else "deactivated"
             click.echo("\t".join((account.email, account.name, account.timezone, state)))
 
@@ -107,7 +110,7 @@ async def list_users(app: Quart) -> None:
 async def deactivate(app: Quart, email: str) -> None:
     """Shut an account, and end its sessions; nothing of it is deleted."""
     async with lifespan.working(app):
-        await administration.act_on(email, "deactivate")
+        await actions.act_on(email, "deactivate")
     click.echo(f"Deactivated {email}.")
 
 
@@ -117,7 +120,7 @@ async def deactivate(app: Quart, email: str) -> None:
 async def activate(app: Quart, email: str) -> None:
     """Open a deactivated account again."""
     async with lifespan.working(app):
-        await administration.act_on(email, "activate")
+        await actions.act_on(email, "activate")
     click.echo(f"Activated {email}.")
 
 
@@ -128,7 +131,7 @@ async def activate(app: Quart, email: str) -> None:
 async def set_password(app: Quart, email: str, password: str) -> None:
     """Give an account a new password, and end its sessions."""
     async with lifespan.working(app):
-        await administration.set_password(email, password)
+        await actions.set_password(email, password)
     click.echo(f"Changed the password of {email}; all its sessions are ended.")
 
 
@@ -138,7 +141,7 @@ async def set_password(app: Quart, email: str, password: str) -> None:
 async def sign_out(app: Quart, email: str) -> None:
     """End every login session of an account."""
     async with lifespan.working(app):
-        ended = await administration.count_and_sign_out(email)
+        ended = await actions.count_and_sign_out(email)
     click.echo(f"Ended {ended} session{'' if ended == 1 else 's'} of {email}.")
 
 
@@ -149,7 +152,7 @@ async def sign_out(app: Quart, email: str) -> None:
 async def make_administrator(app: Quart, email: str, off: bool) -> None:
     """Let somebody look after all accounts."""
     async with lifespan.working(app):
-        await administration.act_on(email, "end-administrator" if off else "make-administrator")
+        await actions.act_on(email, "end-administrator" if off else "make-administrator")
     click.echo(f"{email} is {'no administrator any more' if off else 'an administrator'}.")
 
 
@@ -161,7 +164,7 @@ async def require_second_factor(app: Quart, email: str, off: bool) -> None:
     """Let an account do nothing but set up a second factor until it has one."""
     async with lifespan.working(app):
         act = "release-second-factor" if off else "require-second-factor"
-        await administration.act_on(email, act)
+        await actions.act_on(email, act)
     click.echo(f"{email} {'may do without' if off else 'must have'} a second factor.")
 
 
@@ -171,7 +174,7 @@ async def require_second_factor(app: Quart, email: str, off: bool) -> None:
 async def remove_second_factor(app: Quart, email: str) -> None:
     """Take a lost second factor off an account, and end its sessions."""
     async with lifespan.working(app):
-        await administration.remove_second_factor(email)
+        await actions.remove_second_factor(email)
     click.echo(f"{email} signs in with the password alone now.")
 
 
@@ -192,7 +195,7 @@ async def invite(app: Quart, email: str) -> None:
 async def change_email_of(app: Quart, email: str, new: str) -> None:
     """Give an account another address; links that were mailed to the old one end."""
     async with lifespan.working(app):
-        address = await change_email.change_for(email, new)
+        address = await change_for(email, new)
     click.echo(f"The account {email} is {address} now.")
 
 
@@ -202,7 +205,7 @@ async def change_email_of(app: Quart, email: str, new: str) -> None:
 async def reset_link(app: Quart, email: str) -> None:
     """Print a link by which the owner of an account can choose a new password."""
     async with lifespan.working(app):
-        link = await reset.link_for(email)
+        link = await password_reset.link_for(email)
     click.echo(f"Whoever has this link can set the password, once, within an hour:\n{link}")
 
 
@@ -288,7 +291,7 @@ async def mail_retry(app: Quart) -> None:
 async def import_command(app: Quart, path: Path, timezone: str) -> None:
     """Bring accounts and appointments over from a sched.db of the original."""
     async with lifespan.working(app):
-        report = await import_sched.run(path, registration.canonical_zone(timezone))
+        report = await import_sched.run(path, rules.canonical_zone(timezone))
     for line in report.skipped:
         click.echo(f"Skipped {line}", err=True)
     click.echo(f"Imported {report.users} accounts and {report.appointments} appointments.")

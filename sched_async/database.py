@@ -32,7 +32,7 @@ from werkzeug.local import LocalProxy
 
 from . import migrations
 from .errors import StartupError
-from .per_request import storage
+from .request_scope import storage
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 WAIT = 10  # seconds for a connection from the pool

@@ -26,7 +26,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, ServiceUnavailable, TooManyRequests
 from werkzeug.http import HTTP_STATUS_CODES
 
-from .per_request import storage
+from .request_scope import storage
 
 RETRY_AFTER = 5  # seconds
 # By PostgreSQL's classes of errors, or SQLite's names, it is the database that cannot.

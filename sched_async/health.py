@@ -1,6 +1,6 @@
 """For whoever watches the server: is it alive, and can it work?"""
 
-from quart import Blueprint, jsonify
+from quart import Blueprint, Quart, jsonify
 from quart.typing import ResponseReturnValue
 from sqlalchemy import text
 
@@ -8,6 +8,10 @@ from .accounts.sessions import public
 from .database import db
 
 blueprint = Blueprint("health", __name__, url_prefix="/health")
+
+
+def init_app(app: Quart) -> None:
+    app.register_blueprint(blueprint)
 
 
 @blueprint.route("/live")

@@ -15,8 +15,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from .accounts.addresses import canonical_email
-from .accounts.registration import MAX_NAME, has_accounts, take_setup_tokens
+from .accounts.emails import canonical_email
+from .accounts.registration.rules import MAX_NAME, has_accounts, take_setup_tokens
 from .appointments.agenda import FIRST_YEAR, LAST_YEAR, LONGEST
 from .database import begin
 from .errors import RefusedError

@@ -16,8 +16,8 @@ from tempfile import NamedTemporaryFile
 from quart import Quart
 from sqlalchemy.engine import URL
 
-from . import background, database
-from .accounts.registration import setup_link
+from . import database, jobs
+from .accounts.registration.rules import setup_link
 from .config import secret_key
 from .errors import StartupError
 
@@ -37,7 +37,7 @@ def init_app(app: Quart) -> None:
             with only_server(app.config["DATABASE_URL"]):
                 async with database.opened(app):
                     await _welcome(app)
-                    async with background.running(app):
+                    async with jobs.running(app):
                         yield
         except StartupError as error:
             # The exit is all there is to say; the task that it ends is not news.

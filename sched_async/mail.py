@@ -45,11 +45,11 @@ from quart import Quart, Response, current_app, has_request_context, render_temp
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from .background import Job, add_job
 from .config import MailServer, mail_address
 from .database import begin, reading
+from .jobs import Job, add_job
 from .models import OutgoingMail
-from .per_request import storage
+from .request_scope import storage
 from .times import now
 
 SENDER_NAME = "sched"

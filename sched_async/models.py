@@ -133,7 +133,7 @@ class OneTimeToken(Base):
     data: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
 
 
-class Device(Base):
+class KnownBrowser(Base):
     """A browser in which somebody has signed in before, known by a cookie of its own."""
 
     __tablename__ = "device"

@@ -19,17 +19,11 @@ from quart import Quart
 from quart.testing import QuartClient
 
 from sched_async import database
-from sched_async.accounts.registration import create_account
+from sched_async.accounts.registration.rules import create_account
 from sched_async.app import create_app
 from sched_async.models import User
 
-from .servers import (
-    create_database,
-    drop_database,
-    find_postgresql,
-    postgresql_server,
-    unavailable,
-)
+from .servers import create_database, drop_database, find_postgresql, postgresql_server, unavailable
 
 SECRET_KEY = "zT4-mW9_kQ2-xB7_hN5-rJ8_cV3-pL6_gD1"
 ALICE_PASSWORD = "nine teal kayaks under plaster"

@@ -22,7 +22,7 @@ from sqlalchemy.pool import QueuePool
 from sqlalchemy.schema import CheckConstraint
 
 from sched_async import migrations
-from sched_async.accounts.registration import setup_link
+from sched_async.accounts.registration.rules import setup_link
 from sched_async.accounts.sessions import public
 from sched_async.app import create_app
 from sched_async.database import Database, begin, db, migrating, reading, upgrade

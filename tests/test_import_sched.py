@@ -17,7 +17,7 @@ from sqlalchemy import delete, select
 from werkzeug.security import check_password_hash
 
 from sched_async import cli
-from sched_async.accounts.registration import setup_link
+from sched_async.accounts.registration.rules import setup_link
 from sched_async.app import create_app
 from sched_async.database import begin, reading
 from sched_async.models import Appointment, User

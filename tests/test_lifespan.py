@@ -13,7 +13,7 @@ import pytest
 from quart import Quart
 from quart.testing import QuartClient
 
-from sched_async.accounts.registration import create_account
+from sched_async.accounts.registration.rules import create_account
 from sched_async.app import create_app
 from sched_async.errors import StartupError
 from sched_async.lifespan import prepare

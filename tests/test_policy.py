@@ -29,15 +29,15 @@ PUBLIC = {
     "static",
     "health.live",
     "health.ready",
-    "sessions.login",
-    "second_step.ask",
-    "setup.setup",
-    "reset.forgot",
-    "reset.open_link",
-    "reset.reset",
-    "signup.register",
-    "signup.open_link",
-    "signup.confirm",
+    "login.login",
+    "login_second_step.ask",
+    "first_account.setup",
+    "password_reset.forgot",
+    "password_reset.open_link",
+    "password_reset.reset",
+    "register.register",
+    "register.open_link",
+    "register.confirm",
     "invitations.open_link",
     "appointments.home",
 }
@@ -49,33 +49,33 @@ RISKY = {
     "admin.change",
     "admin.invite",
     "admin.reset_link",
-    "change_email.index",
-    "change_password.index",
+    "email.index",
+    "password.index",
     "devices.sign_out",
     "devices.sign_out_others",
-    "own_data.delete_account",
-    "second_factor.recovery_codes",
-    "second_factor.set_up",
-    "second_factor.turn_off",
+    "delete_account.delete_account",
+    "two_factor.recovery_codes",
+    "two_factor.set_up",
+    "two_factor.turn_off",
 }
 # What is shown after a proof only, too.
 RISKY_PAGES = {
-    "change_email.index",
-    "change_password.index",
-    "own_data.delete_account",
-    "takeout.download",
-    "own_data.index",
-    "second_factor.set_up",
+    "email.index",
+    "password.index",
+    "delete_account.delete_account",
+    "export.download",
+    "delete_account.index",
+    "two_factor.set_up",
 }
 # The same, for whoever has a second factor.
-FACTOR_PAGES = {"second_factor.recovery_codes", "second_factor.turn_off"}
+FACTOR_PAGES = {"two_factor.recovery_codes", "two_factor.turn_off"}
 # What shows a page for a link that a browser carries.
-CARRIED = {"reset.reset", "second_step.ask", "signup.confirm", "signup.register"}
+CARRIED = {"password_reset.reset", "login_second_step.ask", "register.confirm", "register.register"}
 # … or it is safe to do.
 SAFE_TO_DO = {
-    "change_email.confirm",  # by a link that only a proof has sent
+    "email.confirm",  # by a link that only a proof has sent
     "profile.index",
-    "second_factor.index",  # asks for more codes, never for fewer
+    "two_factor.index",  # asks for more codes, never for fewer
 }
 
 
@@ -89,11 +89,11 @@ ARGUMENTS = {
 }
 # The purpose of the token in the address of a link.
 LINKS = {
-    "change_email.confirm": "change-email",
+    "email.confirm": "change-email",
     "invitations.open_link": "invite",
-    "reset.open_link": "reset",
-    "setup.setup": "setup",
-    "signup.open_link": "register",
+    "password_reset.open_link": "reset",
+    "first_account.setup": "setup",
+    "register.open_link": "register",
 }
 PURPOSES = {*LINKS.values(), "second-step"}
 
@@ -208,7 +208,9 @@ def test_everything_done_to_an_account_is_risky_or_safe_on_purpose(app: Quart) -
     }
     assert area == RISKY | SAFE_TO_DO
     assert not RISKY & SAFE_TO_DO
-    guarded = {name for name, view in app.view_functions.items() if hasattr(view, "needs_proof")}
+    guarded = {
+        name for name, view in app.view_functions.items() if hasattr(view, "fresh_login_required")
+    }
     assert guarded >= RISKY
     assert not guarded & SAFE_TO_DO
 

@@ -21,7 +21,7 @@ from jinja2 import ChoiceLoader, DictLoader
 from quart import Quart
 
 from sched_async import cli, config
-from sched_async.accounts.registration import create_account
+from sched_async.accounts.registration.rules import create_account
 from sched_async.app import create_app
 from sched_async.testing import Client, signed_in
 

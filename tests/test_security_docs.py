@@ -15,22 +15,17 @@ from quart.testing import QuartClient
 from sched_async import config, mail
 from sched_async.accounts import (
     activity,
-    change_email,
-    codes,
-    confirm,
-    devices_known,
-    invitations,
-    one_time,
-    own_data,
+    fresh_login,
+    known_browsers,
+    one_time_links,
+    password_reset,
     passwords,
-    pending,
-    registration,
-    reset,
     sessions,
-    signup,
-    totp,
-    trust,
 )
+from sched_async.accounts.registration import invitations, register
+from sched_async.accounts.registration.rules import SETUP_LIFETIME
+from sched_async.accounts.settings import delete_account, email
+from sched_async.accounts.two_factor import codes, pending_login, totp
 from sched_async.models import User
 from sched_async.security import throttle
 from sched_async.testing import signed_in
@@ -80,10 +75,10 @@ def figures() -> dict[str, Any]:
         "A login session in all": sessions.ABSOLUTE,
         "A login session with “Keep me signed in”, used or not": sessions.REMEMBERED,
         "Login sessions of a person": sessions.MOST,
-        "“Confirm it is you” holds for": confirm.PROOF_LIFETIME,
-        "What was typed before a confirmation is kept for": confirm.KEPT_FOR,
-        "The second step of signing in": pending.LIFETIME,
-        "Wrong codes in one second step": pending.MOST_WRONG,
+        "“Confirm it is you” holds for": fresh_login.PROOF_LIFETIME,
+        "What was typed before a confirmation is kept for": fresh_login.KEPT_FOR,
+        "The second step of signing in": pending_login.LIFETIME,
+        "Wrong codes in one second step": pending_login.MOST_WRONG,
         f"Wrong codes for an account from unknown browsers, in {quarter}": (
             throttle.CODES_PER_ACCOUNT
         ),
@@ -92,9 +87,9 @@ def figures() -> dict[str, Any]:
         ),
         "A code of an app is that of a step of": timedelta(seconds=totp.STEP),
         "Recovery codes": codes.RECOVERY_CODES,
-        "A trusted device": trust.TRUSTED,
-        "Known browsers of a person": devices_known.MOST,
-        "A known browser is known for": devices_known.REMEMBERED,
+        "A trusted device": known_browsers.TRUSTED,
+        "Known browsers of a person": known_browsers.MOST,
+        "A known browser is known for": known_browsers.REMEMBERED,
         "Wrong passwords for one account from one address, or in one known browser": default(
             "LOGIN_LIMIT_ACCOUNT"
         ),
@@ -106,12 +101,12 @@ def figures() -> dict[str, Any]:
         f"Messages to one mailbox that anybody can cause for one reason, in {hour}": (
             throttle.MAILS_PER_ACCOUNT
         ),
-        "A link for a new password": reset.LIFETIME,
-        "A link for the first account": registration.SETUP_LIFETIME,
+        "A link for a new password": password_reset.LIFETIME,
+        "A link for the first account": SETUP_LIFETIME,
         "An invitation": invitations.LIFETIME,
-        "A link that proves the address of a new account": signup.LIFETIME,
-        "A link that proves a changed address": change_email.LIFETIME,
-        "An account that is to be deleted can be kept for": own_data.GRACE,
+        "A link that proves the address of a new account": register.LIFETIME,
+        "A link that proves a changed address": email.LIFETIME,
+        "An account that is to be deleted can be kept for": delete_account.GRACE,
         "Activity is kept for": activity.KEPT,
         "The least characters of a password": passwords.MIN_LENGTH,
         "The most characters of a password": passwords.MAX_LENGTH,
@@ -170,10 +165,10 @@ async def test_tokens_have_the_bits_that_are_promised(
     await log_in(client, alice.email, ALICE_PASSWORD)
     signed = urlsafe_b64decode((cookie(client) or "").partition(".")[0] + "==")
     async with app.app_context():
-        link = await reset.link_for(alice.email)
+        link = await password_reset.link_for(alice.email)
     [promised] = re.findall(r"^\| Random bits of a token \| (\d+) \|", PAGE, re.M)
     for token in (str(json.loads(signed)), link.split("/")[-2]):
-        assert one_time.TOKEN.fullmatch(token)
+        assert one_time_links.TOKEN.fullmatch(token)
         assert len(urlsafe_b64decode(token + "=")) * 8 == int(promised)
 
 

@@ -6,7 +6,7 @@ import pytest
 from quart import Quart
 from sqlalchemy import select
 
-from sched_async.accounts.registration import create_account
+from sched_async.accounts.registration.rules import create_account
 from sched_async.app import create_app
 from sched_async.database import begin, reading
 from sched_async.models import LoginSession, User

@@ -26,10 +26,10 @@ from quart import Quart
 from sqlalchemy import func, select
 
 from sched_async import lifespan
-from sched_async.accounts.administration import act_on
-from sched_async.accounts.invitations import invite
-from sched_async.accounts.registration import create_account
-from sched_async.accounts.reset import link_for
+from sched_async.accounts.admin.actions import act_on
+from sched_async.accounts.password_reset import link_for
+from sched_async.accounts.registration.invitations import invite
+from sched_async.accounts.registration.rules import create_account
 from sched_async.app import create_app
 from sched_async.database import begin, reading
 from sched_async.models import OutgoingMail, User

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from sched_async import database
-from sched_async.accounts.registration import create_account
+from sched_async.accounts.registration.rules import create_account
 from sched_async.accounts.sessions import public
 from sched_async.app import create_app
 from sched_async.database import Database, db

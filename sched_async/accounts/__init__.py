@@ -1,1 +1,31 @@
-"""What a person does with their account: one module for each thing."""
+"""Sessions and users: signing in and out, making accounts, and looking after them."""
+
+from quart import Quart
+
+from . import (
+    cleanup,
+    fresh_login,
+    known_browsers,
+    login,
+    login_second_step,
+    password_reset,
+    passwords,
+    registration,
+    sessions,
+    settings,
+)
+from .admin import pages
+
+
+def init_app(app: Quart) -> None:
+    passwords.init_app(app)
+    sessions.init_app(app)
+    known_browsers.init_app(app)
+    app.register_blueprint(login.blueprint)
+    app.register_blueprint(login_second_step.blueprint)
+    app.register_blueprint(fresh_login.blueprint)
+    app.register_blueprint(password_reset.blueprint)
+    registration.init_app(app)
+    settings.init_app(app)
+    app.register_blueprint(pages.blueprint)
+    cleanup.init_app(app)

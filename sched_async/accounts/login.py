@@ -18,19 +18,19 @@ from ..forms import Form, PlainText
 from ..models import User
 from ..security import throttle
 from ..security.throttle import Tries
-from . import activity, devices_known, pending
-from .origin import origin
-from .passwords import MAX_LENGTH
-from .reset import void_links
+from . import activity, known_browsers
+from .clients import origin
+from .password_reset import void_links
+from .passwords import MAX_LENGTH, check_within_limits
 from .sessions import current_user, load_user, login_user, logout_user, public
-from .tries import check_password
+from .two_factor import pending_login
 
 WRONG = "Incorrect username or password."
 DEACTIVATED = "Your account is deactivated. Ask whoever runs this server."
 NOT_PROVEN = datetime.fromtimestamp(0, UTC)
 NOT_LOCAL = re.compile(r"[\\\x00-\x1f\x7f]|^//|^(?!/)")
 
-blueprint = Blueprint("sessions", __name__)
+blueprint = Blueprint("login", __name__)
 log = logging.getLogger("sched_async.security")
 
 
@@ -60,7 +60,7 @@ async def _sign_in(form: LoginForm) -> ResponseReturnValue:
         form.say_only(WRONG)
         return await render_template("accounts/login.html", form=form), 422
     try:
-        user, tries = await check_password(form.username.data or "", form.password.data or "")
+        user, tries = await check_within_limits(form.username.data or "", form.password.data or "")
     except TooManyAttemptsError as error:
         log.warning("login refused, too many tries")
         form.say_only(error.sentence)
@@ -79,19 +79,19 @@ async def _judge(form: LoginForm, user: User | None, tries: Tries) -> ResponseRe
         form.say_only(WRONG)
         return await render_template("accounts/login.html", form=form), 401
     await throttle.take_back(db, tries)
-    if await pending.is_needed(db, user):
-        return await pending.start(db, user, form.remember.data, form.next.data)
-    is_proven = user.totp_secret is None  # a trusted device proves less than a code
-    return await complete_login(user, form.remember.data, form.next.data, is_proven=is_proven)
+    if await pending_login.is_needed(db, user):
+        return await pending_login.start(db, user, form.remember.data, form.next.data)
+    is_fresh = user.totp_secret is None  # a trusted device proves less than a code
+    return await complete_login(user, form.remember.data, form.next.data, is_fresh=is_fresh)
 
 
 async def complete_login(
-    user: User, remember: bool, wanted: str | None, *, is_proven: bool = True
+    user: User, remember: bool, wanted: str | None, *, is_fresh: bool = True
 ) -> ResponseReturnValue:
     """All that a good sign-in does, in one transaction; then on to ``wanted``."""
     await login_user(user, remember=remember)
-    await devices_known.remember(db, user.id)
-    if current_user.login is not None and not is_proven:
+    await known_browsers.remember(db, user.id)
+    if current_user.login is not None and not is_fresh:
         current_user.login.proven_at = NOT_PROVEN
     is_kept = await _keep(user.id)
     await void_links(db, user.id)

@@ -24,7 +24,10 @@ from werkzeug.security import check_password_hash
 from ..database import begin, reading
 from ..errors import BusyError, RefusedError
 from ..models import User
-from .addresses import lookup_email
+from ..security import throttle
+from ..security.throttle import Tries
+from . import known_browsers
+from .emails import lookup_email
 
 MIN_LENGTH = 12
 MAX_LENGTH = 1024
@@ -68,9 +71,26 @@ def _pool() -> HashingPool:
 
 
 async def authenticate(email: str, password: str) -> User | None:
-    """The active user with this e-mail and password, or None; without the limits of ``tries``."""
+    """The active user with this e-mail and password, or None; not limited."""
     user = await find_by_password(email, password)
     return user if user is not None and user.is_active else None
+
+
+async def check_within_limits(email: str, password: str) -> tuple[User | None, Tries]:
+    """Whoever has this e-mail and password, also when deactivated; and the counted try.
+
+    Whoever finds it right takes the try back, in the transaction that does what it was for.
+    Raises TooManyAttemptsError, without hashing, and BusyError, without counting.
+    """
+    email = lookup_email(email)
+    device = await known_browsers.known_to(User.email == email)
+    tries = await throttle.admit(throttle.sign_in(email, device))
+    try:
+        return await find_by_password(email, password), tries
+    except BusyError:
+        async with begin() as work:
+            await throttle.take_back(work, tries)
+        raise
 
 
 async def find_by_password(email: str, password: str) -> User | None:

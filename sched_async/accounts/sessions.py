@@ -38,10 +38,10 @@ from ..config import PublicUrl
 from ..database import begin, db, reading
 from ..errors import http_error, wants_json
 from ..models import LoginSession, User
-from ..per_request import storage
+from ..request_scope import storage
 from ..times import now
-from .identity import CurrentUser
-from .origin import origin
+from .clients import origin
+from .current_user import CurrentUser
 
 __all__ = ["current_user", "login_required", "login_user", "logout_user", "public"]
 
@@ -131,7 +131,7 @@ def is_public(app: Quart, endpoint: str) -> bool:
 def init_app(app: Quart) -> None:
     public_url: PublicUrl = app.config["PUBLIC_URL"]
     prefix = "__Host-" if public_url.is_https else ""
-    app.config.setdefault("LOGIN_VIEW", "sessions.login")
+    app.config.setdefault("LOGIN_VIEW", "login.login")
     app.config.setdefault("LOGIN_MESSAGE", LOGIN_MESSAGE)
     app.config["SESSION_COOKIE_NAME"] = f"{prefix}sched_session"
     app.config["SESSION_COOKIE_SECURE"] = public_url.is_https
@@ -245,7 +245,7 @@ def new_session(user: User, remember: bool) -> tuple[str, LoginSession]:
     return token, login
 
 
-async def renew_session() -> None:
+async def confirm_login() -> None:
     """Note that this is the owner, and give the session a new token; the old one ends.
 
     Its lifetime goes on as it was.  A session that has ended since the request came is not

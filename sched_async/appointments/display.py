@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from ..human_times import clock
 from ..models import Appointment
-from ..moments import clock
 from ..times import to_wall
 
 DAY = timedelta(days=1)

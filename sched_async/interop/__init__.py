@@ -1,1 +1,9 @@
 """Appointments in the formats of other programs."""
+
+from quart import Quart
+
+from . import export_view
+
+
+def init_app(app: Quart) -> None:
+    export_view.init_app(app)

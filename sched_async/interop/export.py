@@ -19,7 +19,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from ..accounts.activity import EVENTS
 from ..database import reading
-from ..models import Activity, Appointment, Device, LoginSession, User
+from ..models import Activity, Appointment, KnownBrowser, LoginSession, User
 from ..times import now, to_wall
 from . import ics
 
@@ -128,12 +128,12 @@ def _parts(user_id: int, events: Events) -> tuple[Part, ...]:
     order = (Appointment.allday, Appointment.start_utc, Appointment.id)
     happened = select(Activity).where(Activity.user_id == user_id)
     logins = select(LoginSession).where(LoginSession.user_id == user_id)
-    devices = select(Device).where(Device.user_id == user_id)
+    devices = select(KnownBrowser).where(KnownBrowser.user_id == user_id)
     return (
         ("appointments", _batches(mine, *order), appointment),
         ("activity", _batches(happened, Activity.happened_at, Activity.id), _activity),
         ("sessions", _batches(logins, LoginSession.id), _session),
-        ("devices", _batches(devices, Device.id), _device),
+        ("devices", _batches(devices, KnownBrowser.id), _device),
     )
 
 
@@ -162,7 +162,7 @@ def _session(row: LoginSession) -> Facts:
     return _facts(row, SESSION_FIELDS)
 
 
-def _device(row: Device) -> Facts:
+def _device(row: KnownBrowser) -> Facts:
     return _facts(row, ("last_used_at", "trusted_until"))
 
 

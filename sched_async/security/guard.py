@@ -29,7 +29,7 @@ from werkzeug.routing import BaseConverter
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
 from ..config import PublicUrl, is_loopback
-from ..per_request import of_scope, storage
+from ..request_scope import of_scope, storage
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 MAX_BODY = 64 * 1024  # bytes

@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from ..config import PublicUrl
-from ..per_request import of_scope
+from ..request_scope import of_scope
 
 POLICY = {
     b"content-security-policy": (

@@ -22,9 +22,9 @@ from quart import Quart, current_app, request
 from sqlalchemy import CursorResult, ScalarSelect, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ..background import add_job
 from ..database import begin, reading
 from ..errors import TooManyAttemptsError
+from ..jobs import add_job
 from ..models import Attempt
 from ..times import now
 

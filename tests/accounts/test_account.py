@@ -5,7 +5,7 @@ import re
 import pytest
 from quart import Quart
 
-from sched_async.accounts.account import PAGES
+from sched_async.accounts.settings import PAGES
 from sched_async.models import User
 from sched_async.testing import signed_in
 

@@ -11,8 +11,8 @@ from quart import Quart, Response
 from sqlalchemy import insert, select
 
 from sched_async.accounts import activity
-from sched_async.accounts.administration import ACTS
-from sched_async.accounts.origin import origin
+from sched_async.accounts.admin.actions import ACTIONS
+from sched_async.accounts.clients import origin
 from sched_async.database import begin, reading
 from sched_async.models import Activity, User
 from sched_async.testing import signed_in
@@ -179,7 +179,7 @@ async def test_nobody_else_sees_it(app: Quart, alice: User, mallory: User) -> No
 
 async def test_what_is_done_on_the_server_says_so(app: Quart, alice: User) -> None:
     async with app.app_context(), begin() as db:
-        await ACTS["sign-out"].do(db, await db.get_one(User, alice.id))
+        await ACTIONS["sign-out"].do(db, await db.get_one(User, alice.id))
     page = await text(await (await signed_in(app, alice.email)).get(ACTIVITY))
     assert "Signed out everywhere, by whoever runs this server" in page
     assert "By whoever runs this server" in page

@@ -9,7 +9,7 @@ import pytest
 from quart import Quart
 from sqlalchemy import insert, select, update
 
-from sched_async.accounts.administration import ACTS, act_on
+from sched_async.accounts.admin.actions import ACTIONS, act_on
 from sched_async.database import begin, reading
 from sched_async.models import Activity, LoginSession, OneTimeToken, User
 from sched_async.testing import Client, signed_in
@@ -57,7 +57,7 @@ async def test_for_everybody_else_these_pages_do_not_exist(
     assert "/admin/" not in await text(await client.get("/appointments/"))
     for path in (PEOPLE, f"{PEOPLE}{alice.id}/"):
         assert (await client.get(path)).status_code == 404
-    for act in (*ACTS, "reset-link"):
+    for act in (*ACTIONS, "reset-link"):
         assert (await client.post(f"{PEOPLE}{alice.id}/{act}/")).status_code == 404
     invite = await client.post(f"{PEOPLE}invite/", form={"email": "eve@example.org"})
     assert invite.status_code == 404
@@ -133,7 +133,7 @@ async def test_an_act_is_done_told_and_written_down_for_its_owner(
     assert not holds(await person(app, mallory.id))
     response = await admin.post(f"{PEOPLE}{mallory.id}/{act}/")
     assert (response.status_code, response.location) == (303, f"{PEOPLE}{mallory.id}/")
-    assert ACTS[act].done in await text(await admin.get(response.location))
+    assert ACTIONS[act].done in await text(await admin.get(response.location))
     assert holds(await person(app, mallory.id))
     assert await activities(app, mallory.id) == [event]
     async with app.app_context(), reading() as db:
@@ -234,7 +234,7 @@ async def test_without_mail_the_page_names_the_command_that_prints_the_link(
         assert list(await db.scalars(select(OneTimeToken))) == []
 
 
-@pytest.mark.parametrize("act", [*ACTS, "reset-link"])
+@pytest.mark.parametrize("act", [*ACTIONS, "reset-link"])
 async def test_every_act_wants_a_fresh_proof(
     app: Quart, admin: Client, mallory: User, act: str
 ) -> None:

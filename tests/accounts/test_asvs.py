@@ -12,11 +12,11 @@ import time_machine
 from quart import Quart, Response
 from quart.testing import QuartClient
 
-from sched_async.accounts.codes import RECOVERY_CODES
-from sched_async.accounts.invitations import invite
+from sched_async.accounts.password_reset import link_for
 from sched_async.accounts.passwords import CONTEXT_WORDS, MIN_LENGTH, common_passwords
-from sched_async.accounts.registration import setup_link
-from sched_async.accounts.reset import link_for
+from sched_async.accounts.registration.invitations import invite
+from sched_async.accounts.registration.rules import setup_link
+from sched_async.accounts.two_factor.codes import RECOVERY_CODES
 from sched_async.database import begin
 from sched_async.models import LoginSession, User
 from sched_async.testing import Client, signed_in
@@ -40,7 +40,7 @@ FIELDS = {"username", "email", "name", "timezone", "remember", "next", "csrf_tok
     "password_again",
     "current_password",
 }
-PUBLIC_PAGES = {"sessions.login", "reset.forgot", "signup.register"}
+PUBLIC_PAGES = {"login.login", "password_reset.forgot", "register.register"}
 
 
 @pytest.fixture

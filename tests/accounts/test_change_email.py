@@ -8,9 +8,9 @@ import pytest
 from quart import Quart
 from quart.testing import QuartClient
 
-from sched_async.accounts.change_email import change_for
-from sched_async.accounts.registration import create_account
-from sched_async.accounts.reset import link_for
+from sched_async.accounts.password_reset import link_for
+from sched_async.accounts.registration.rules import create_account
+from sched_async.accounts.settings.email import change_for
 from sched_async.errors import RefusedError
 from sched_async.models import OneTimeToken, User
 from sched_async.testing import Client, signed_in

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from quart import Quart
 
-from sched_async.accounts.reset import link_for
+from sched_async.accounts.password_reset import link_for
 from sched_async.accounts.sessions import hash_token
-from sched_async.models import Attempt, Device, OneTimeToken, User
+from sched_async.models import Attempt, KnownBrowser, OneTimeToken, User
 from sched_async.testing import Client, signed_in
 
 from ..conftest import ALICE_PASSWORD, MALLORY_PASSWORD
@@ -237,6 +237,6 @@ async def test_only_this_browser_stays_known(app: Quart, client: Browser, alice:
     token = await csrf_token(client, PASSWORD)
     response = await client.post(PASSWORD, form=FORM | {"csrf_token": token})
     assert response.status_code == 303
-    (left,) = await all_rows(app, Device)
+    (left,) = await all_rows(app, KnownBrowser)
     assert here
     assert left.token_hash == hash_token(here)

@@ -8,7 +8,7 @@ import pytest
 from quart import Quart, Response, render_template_string, request
 from wtforms import BooleanField, PasswordField, StringField
 
-from sched_async.accounts.confirm import needs_proof, typed_before
+from sched_async.accounts.fresh_login import fresh_login_required, typed_before
 from sched_async.accounts.sessions import login_required
 from sched_async.app import create_app
 from sched_async.database import begin
@@ -45,7 +45,7 @@ async def app(settings: dict[str, Any]) -> AsyncIterator[Quart]:
 
     @app.route(RISKY, methods=["GET", "POST"])
     @login_required
-    @needs_proof
+    @fresh_login_required
     async def risky() -> str:
         if request.method == "POST":
             return f"done with {(await request.form)['motto']}"
@@ -53,7 +53,7 @@ async def app(settings: dict[str, Any]) -> AsyncIterator[Quart]:
 
     @app.route(f"{RISKY}<int:number>/act/", methods=["POST"])
     @login_required
-    @needs_proof
+    @fresh_login_required
     async def act(number: int) -> str:
         return f"acted on {number}"
 

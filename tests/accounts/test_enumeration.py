@@ -16,7 +16,7 @@ from quart.testing import QuartClient
 from sqlalchemy import delete
 from werkzeug.security import generate_password_hash
 
-from sched_async.accounts import totp
+from sched_async.accounts.two_factor import totp
 from sched_async.database import begin
 from sched_async.models import Attempt, User
 from sched_async.testing import signed_in

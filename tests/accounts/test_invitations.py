@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from quart import Quart
 
-from sched_async.accounts.invitations import invite
+from sched_async.accounts.registration.invitations import invite
 from sched_async.app import create_app
 from sched_async.database import begin
 from sched_async.errors import RefusedError

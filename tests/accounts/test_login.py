@@ -4,9 +4,9 @@ import pytest
 from quart import Quart
 from sqlalchemy import select
 
-from sched_async.accounts import administration
-from sched_async.accounts.registration import create_account
-from sched_async.accounts.reset import link_for
+from sched_async.accounts.admin import actions
+from sched_async.accounts.password_reset import link_for
+from sched_async.accounts.registration.rules import create_account
 from sched_async.database import begin, reading
 from sched_async.models import LoginSession, User
 
@@ -61,7 +61,7 @@ async def test_an_international_address_may_be_typed_in_any_of_its_forms(
             timezone="Europe/Berlin",
         )
         assert (await link_for(typed)).startswith("http://localhost/password/reset/")
-        assert await administration.count_and_sign_out(typed) == 0
+        assert await actions.count_and_sign_out(typed) == 0
     assert (await log_in(client, typed, WRONG)).status_code == 401
     await settled(app)
     assert await activities(app, 1) == ["signed_out", "login_failed"]

@@ -13,11 +13,11 @@ from quart import Quart, Response
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from sched_async.accounts import own_data
-from sched_async.accounts.administration import act_on
-from sched_async.accounts.reset import link_for
+from sched_async.accounts.admin.actions import act_on
+from sched_async.accounts.password_reset import link_for
+from sched_async.accounts.settings import delete_account
 from sched_async.database import begin, reading
-from sched_async.interop import takeout
+from sched_async.interop import export_view
 from sched_async.models import Appointment, Base, LoginSession, User
 from sched_async.testing import Client, signed_in
 from sched_async.times import now, to_utc
@@ -264,9 +264,9 @@ async def test_many_exports_at_once_all_come(app: Quart, hers: Client, alice: Us
 async def test_when_no_turn_comes_one_is_asked_to_try_again(
     app: Quart, hers: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(takeout, "WAIT", 0.01)
+    monkeypatch.setattr(export_view, "WAIT", 0.01)
     slots = app.extensions["export_slots"]
-    for _ in range(takeout.AT_ONCE):
+    for _ in range(export_view.AT_ONCE):
         await slots.acquire()
     response = await hers.get(EXPORT)
     assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
@@ -286,7 +286,7 @@ async def due(app: Quart, user_id: int, at: datetime | None = None) -> None:
 
 async def delete_due(app: Quart) -> None:
     async with app.app_context():
-        await own_data.delete_due()
+        await delete_account.delete_due()
 
 
 async def delete_at(app: Quart, user_id: int) -> datetime | None:
@@ -398,7 +398,7 @@ async def test_after_seven_days_it_is_gone_with_everything(
 
 
 async def test_the_app_looks_for_accounts_to_delete_by_itself(app: Quart) -> None:
-    assert own_data.delete_due in [job.work for job in app.extensions["jobs"]]
+    assert delete_account.delete_due in [job.work for job in app.extensions["jobs"]]
 
 
 async def test_several_nodes_may_look_at_once(app: Quart, alice: User, mallory: User) -> None:
@@ -513,14 +513,14 @@ async def test_an_account_that_cannot_be_deleted_does_not_keep_the_others(
 ) -> None:
     await due(app, alice.id, now() - timedelta(days=1))
     await due(app, mallory.id)
-    delete_one = own_data._delete_one
+    delete_one = delete_account._delete_one
 
     async def fail_for_alice(work: AsyncSession, user_id: int) -> None:
         await delete_one(work, user_id)
         if user_id == alice.id:
             raise OSError("no space left")
 
-    monkeypatch.setattr(own_data, "_delete_one", fail_for_alice)
+    monkeypatch.setattr(delete_account, "_delete_one", fail_for_alice)
     await delete_due(app)
     assert (await rows_of(app, alice.id))["user"] == 1
     assert (await rows_of(app, mallory.id))["user"] == 0

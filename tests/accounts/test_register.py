@@ -7,8 +7,8 @@ import pytest
 from quart import Quart
 from sqlalchemy import update
 
-from sched_async.accounts.invitations import invite
-from sched_async.accounts.registration import create_account
+from sched_async.accounts.registration.invitations import invite
+from sched_async.accounts.registration.rules import create_account
 from sched_async.app import create_app
 from sched_async.config import SettingError
 from sched_async.database import begin

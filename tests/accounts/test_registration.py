@@ -10,7 +10,7 @@ from quart import Quart
 from quart.testing import QuartClient
 from sqlalchemy import select, update
 
-from sched_async.accounts.registration import create_account, setup_link
+from sched_async.accounts.registration.rules import create_account, setup_link
 from sched_async.database import begin, reading
 from sched_async.errors import RefusedError
 from sched_async.models import OneTimeToken, User

@@ -8,12 +8,12 @@ import pytest
 from quart import Quart
 from sqlalchemy import update
 
-from sched_async.accounts.administration import set_password
-from sched_async.accounts.reset import link_for as operators_link
+from sched_async.accounts.admin.actions import set_password
+from sched_async.accounts.password_reset import link_for as operators_link
 from sched_async.app import create_app
 from sched_async.database import begin
 from sched_async.errors import RefusedError
-from sched_async.models import Activity, Device, LoginSession, OneTimeToken, User
+from sched_async.models import Activity, KnownBrowser, LoginSession, OneTimeToken, User
 from sched_async.security.throttle import MAILS_PER_ACCOUNT, RESETS_PER_ADDRESS
 from sched_async.testing import signed_in
 from sched_async.times import now
@@ -270,7 +270,7 @@ async def test_a_reset_ends_every_session_and_starts_none(
     async with app.app_context(), begin() as db:
         for owner in (alice, mallory):
             trusted = {"token_hash": "0" * 64, "trusted_until": now() + timedelta(days=30)}
-            db.add(Device(user_id=owner.id, **trusted))
+            db.add(KnownBrowser(user_id=owner.id, **trusted))
     link = await link_for(app, client)
     await follow(hers[0], link)
     assert await choose(hers[0]) == 303
@@ -278,7 +278,7 @@ async def test_a_reset_ends_every_session_and_starts_none(
     for browser in hers:
         assert (await browser.get("/appointments/")).status_code == 303
     assert (await others.get("/appointments/")).status_code == 200
-    (still,) = await all_rows(app, Device)
+    (still,) = await all_rows(app, KnownBrowser)
     assert (still.user_id, still.trusted_until is not None) == (mallory.id, True)
 
 

@@ -16,10 +16,11 @@ from sqlalchemy import text as sql
 from time_machine import Traveller
 
 from sched_async import cli
-from sched_async.accounts import administration, totp
+from sched_async.accounts.admin import actions
+from sched_async.accounts.two_factor import totp
 from sched_async.app import create_app
 from sched_async.database import begin, reading
-from sched_async.models import Activity, Base, Device, LoginSession, RecoveryCode, User
+from sched_async.models import Activity, Base, KnownBrowser, LoginSession, RecoveryCode, User
 from sched_async.testing import Client, signed_in
 
 from ..conftest import ALICE_PASSWORD, MALLORY_PASSWORD
@@ -50,12 +51,10 @@ NEW_CODES = f"{STATE}recovery-codes/"
 TURN_OFF = f"{STATE}turn-off/"
 DAY = timedelta(days=1)
 BY_OTHERS: dict[str, Callable[[], Awaitable[object]]] = {
-    "removed": lambda: administration.remove_second_factor("alice@example.org"),
-    "set-password": lambda: administration.set_password(
-        "alice@example.org", "eleven slow herons at dusk"
-    ),
-    "sign-out": lambda: administration.count_and_sign_out("alice@example.org"),
-    "deactivate": lambda: administration.act_on("alice@example.org", "deactivate"),
+    "removed": lambda: actions.remove_second_factor("alice@example.org"),
+    "set-password": lambda: actions.set_password("alice@example.org", "eleven slow herons at dusk"),
+    "sign-out": lambda: actions.count_and_sign_out("alice@example.org"),
+    "deactivate": lambda: actions.act_on("alice@example.org", "deactivate"),
 }
 
 
@@ -794,7 +793,7 @@ async def test_who_must_have_a_factor_gets_to_setting_it_up_and_no_further(
     app: Quart, obliged: Client
 ) -> None:
     """ASVS 6.3.3: every route, those of tomorrow included."""
-    allowed = {"confirm.confirm", "sessions.logout"}
+    allowed = {"fresh_login.confirm", "login.logout"}
     tried = 0
     adapter = app.url_map.bind("localhost")
     for rule in app.url_map.iter_rules():
@@ -851,7 +850,7 @@ async def test_what_takes_trust_away_forgets_the_devices(app: Quart, alice: User
     if how in ("off", "removed"):
         await enrolled(app, "alice@example.org")
     async with app.app_context(), begin() as db:
-        db.add(Device(user_id=alice.id, token_hash="0" * 64))
+        db.add(KnownBrowser(user_id=alice.id, token_hash="0" * 64))
     if how == "on":
         await enrolled(app, "alice@example.org")
     elif how == "off":
@@ -861,4 +860,4 @@ async def test_what_takes_trust_away_forgets_the_devices(app: Quart, alice: User
         async with app.app_context():
             await BY_OTHERS[how]()
     async with app.app_context(), reading() as db:
-        assert list(await db.scalars(select(Device.id))) == []
+        assert list(await db.scalars(select(KnownBrowser.id))) == []

@@ -11,7 +11,7 @@ from quart_auth import Unauthorized, generate_auth_token
 from sqlalchemy import delete, select, update
 from werkzeug.datastructures import Headers
 
-from sched_async.accounts.administration import act_on
+from sched_async.accounts.admin.actions import act_on
 from sched_async.accounts.sessions import (
     current_user,
     load_user,

@@ -9,7 +9,7 @@ from quart import Quart
 from sqlalchemy import func, insert, select
 
 from sched_async import database, lifespan
-from sched_async.accounts.sweep import BATCH, sweep
+from sched_async.accounts.cleanup import BATCH, sweep
 from sched_async.app import create_app
 from sched_async.database import begin, reading
 from sched_async.models import Activity, Base, LoginSession, OneTimeToken, User

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pyotp
 import pytest
 
-from sched_async.accounts import totp
+from sched_async.accounts.two_factor import totp
 
 NEW, OLD, OTHER = "newest " * 8, "older " * 8, "another " * 8
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"

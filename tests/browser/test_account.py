@@ -13,7 +13,7 @@ from zipfile import ZipFile
 import pytest
 
 from sched_async import lifespan
-from sched_async.accounts.registration import create_account
+from sched_async.accounts.registration.rules import create_account
 from sched_async.app import create_app
 
 from ..conftest import ALICE_PASSWORD

@@ -18,7 +18,7 @@ from quart import Quart, Response, request
 from quart_auth import generate_auth_token
 from sqlalchemy import select
 
-from sched_async.accounts.registration import create_account, setup_link
+from sched_async.accounts.registration.rules import create_account, setup_link
 from sched_async.accounts.sessions import public
 from sched_async.app import create_app
 from sched_async.database import begin, reading

@@ -8,7 +8,7 @@ import pytest
 from quart import Quart, Response, flash, make_response
 from werkzeug.http import parse_cookie
 
-from sched_async.accounts.registration import create_account
+from sched_async.accounts.registration.rules import create_account
 from sched_async.accounts.sessions import public
 from sched_async.app import create_app
 from sched_async.testing import Client, signed_in

@@ -8,7 +8,7 @@ import pytest
 from quart import Quart
 from sqlalchemy import text as sql
 
-from sched_async.accounts.registration import setup_link
+from sched_async.accounts.registration.rules import setup_link
 from sched_async.accounts.sessions import public
 from sched_async.app import create_app
 from sched_async.database import db

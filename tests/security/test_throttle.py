@@ -14,13 +14,13 @@ from quart import Quart, Response
 from sqlalchemy import select, update
 from time_machine import Traveller
 
-from sched_async.accounts.devices_known import MOST, REMEMBERED
+from sched_async.accounts.known_browsers import MOST, REMEMBERED
 from sched_async.accounts.sessions import hash_token
 from sched_async.app import create_app
 from sched_async.config import load
 from sched_async.database import begin, reading
 from sched_async.errors import TooManyAttemptsError
-from sched_async.models import Attempt, Device, User
+from sched_async.models import Attempt, KnownBrowser, User
 from sched_async.security import throttle
 from sched_async.testing import Client, signed_in
 from sched_async.times import now
@@ -386,7 +386,7 @@ async def test_a_planted_cookie_is_never_adopted(app: Quart, alice: User, mallor
     owner.set_cookie("localhost", "sched_device", planted)
     assert (await sign_in(owner, ALICE, ALICE_PASSWORD)).status_code == 303
     assert cookie(owner, "sched_device") != planted
-    devices = await all_rows(app, Device)
+    devices = await all_rows(app, KnownBrowser)
     assert hash_token(planted) not in {device.token_hash for device in devices}
 
 
@@ -397,7 +397,7 @@ async def test_two_people_of_one_browser_are_both_known(
     assert (await sign_in(shared, MALLORY, MALLORY_PASSWORD)).status_code == 303
     token = cookie(shared, "sched_device")
     assert token
-    devices = await all_rows(app, Device)
+    devices = await all_rows(app, KnownBrowser)
     assert {(device.user_id, device.token_hash) for device in devices} == {
         (alice.id, hash_token(token)),
         (mallory.id, hash_token(token)),
@@ -409,7 +409,7 @@ async def test_two_people_of_one_browser_are_both_known(
 
 async def test_only_a_hash_of_a_device_is_kept(app: Quart, alice: User) -> None:
     token = cookie(await known_browser(app), "sched_device")
-    (device,) = await all_rows(app, Device)
+    (device,) = await all_rows(app, KnownBrowser)
     assert token
     assert device.token_hash == hash_token(token)
 
@@ -418,9 +418,9 @@ async def test_the_device_used_longest_ago_is_forgotten(app: Quart, alice: User)
     async with app.app_context(), begin() as db:
         for days in range(MOST):
             used = now() - timedelta(days=days + 1)
-            db.add(Device(user_id=alice.id, token_hash=f"{days}", last_used_at=used))
+            db.add(KnownBrowser(user_id=alice.id, token_hash=f"{days}", last_used_at=used))
     await known_browser(app)
-    hashes = {device.token_hash for device in await all_rows(app, Device)}
+    hashes = {device.token_hash for device in await all_rows(app, KnownBrowser)}
     assert len(hashes) == MOST
     assert hashes.isdisjoint({f"{MOST - 1}"})
 
@@ -429,12 +429,12 @@ async def test_the_device_used_longest_ago_is_forgotten(app: Quart, alice: User)
 async def test_a_device_that_was_not_used_for_a_year_is_a_stranger(app: Quart, alice: User) -> None:
     device = await known_browser(app)
     async with app.app_context(), begin() as db:
-        await db.execute(update(Device).values(last_used_at=now() - REMEMBERED))
+        await db.execute(update(KnownBrowser).values(last_used_at=now() - REMEMBERED))
     await statuses(Client(app), 3)
     assert await statuses(device, 1) == [429]
     answer = await sign_in(device, ALICE, ALICE_PASSWORD, "198.51.100.20")
     assert answer.status_code == 303
-    assert len(await all_rows(app, Device)) == 1
+    assert len(await all_rows(app, KnownBrowser)) == 1
 
 
 @pytest.mark.parametrize(
@@ -473,7 +473,7 @@ async def test_a_failed_sign_in_makes_no_device(app: Quart, alice: User) -> None
     client = Client(app)
     await statuses(client, 1)
     assert cookie(client, "sched_device") is None
-    assert await all_rows(app, Device) == []
+    assert await all_rows(app, KnownBrowser) == []
 
 
 # Confirming
@@ -517,4 +517,4 @@ async def test_devices_are_those_of_living_accounts(app: Quart, alice: User) -> 
     async with app.app_context(), begin() as db:
         await db.delete(await db.get_one(User, alice.id))
     async with app.app_context(), reading() as db:
-        assert (await db.scalars(select(Device))).all() == []
+        assert (await db.scalars(select(KnownBrowser))).all() == []

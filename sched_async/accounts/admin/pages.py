@@ -1,0 +1,170 @@
+"""What an administrator does to accounts in the browser.
+
+They see who has an account and its state, and never anybody's appointments.  They never
+see or set a password: a link to set one goes to its owner by mail.  For everybody else
+these pages do not exist.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from quart import Blueprint, abort, flash, redirect, render_template, request, url_for
+from quart.typing import ResponseReturnValue
+from sqlalchemy import func, or_, select
+from wtforms import EmailField
+from wtforms.validators import InputRequired, Length
+
+from ... import mail
+from ...database import db
+from ...errors import RefusedError
+from ...forms import Form, PlainText
+from ...models import User
+from .. import activity, password_reset
+from ..emails import canonical_email
+from ..fresh_login import fresh_login_required, typed_before
+from ..registration import invitations
+from ..registration.rules import MAX_EMAIL
+from ..sessions import current_user, login_required
+from .actions import ACTIONS, NOT_TO_ONESELF
+
+PAGE = 50
+MOST_ADMINISTRATORS = 1000
+NO_MAIL = "This server sends no mail. Its operator can print the link: sched-async user {}."
+
+View = TypeVar("View", bound=Callable[..., Awaitable[Any]])
+blueprint = Blueprint("admin", __name__, url_prefix="/admin/users")
+log = logging.getLogger("sched_async.security")
+
+
+def admin_required(view: View) -> View:
+    """Answer 404 to everybody who is not an administrator at this moment."""
+
+    @wraps(view)
+    async def guarded(*arguments: Any, **values: Any) -> Any:
+        if not current_user.is_admin:
+            abort(404)
+        return await view(*arguments, **values)
+
+    return cast(View, guarded)
+
+
+class InviteForm(Form):
+    email = EmailField("Email", [InputRequired(), Length(max=MAX_EMAIL), PlainText(address=True)])
+
+
+@blueprint.route("/")
+@login_required
+@admin_required
+async def index() -> ResponseReturnValue:
+    """Accounts by address; ``?q=`` is a part of a name or address, ``?after=`` goes on."""
+    return await _show_list(InviteForm(typed_before()))
+
+
+async def _show_list(form: InviteForm) -> str:
+    wanted, after = request.args.get("q", "").strip(), request.args.get("after", "")
+    query = select(User).where(User.email > after).order_by(User.email).limit(PAGE + 1)
+    if wanted:
+        named = func.lower(User.name).contains(wanted.lower(), autoescape=True)
+        query = query.where(named | User.email.contains(wanted.lower(), autoescape=True))
+    users = list(await db.scalars(query))
+    more = users[PAGE - 1].email if len(users) > PAGE else None
+    return await render_template(
+        "admin/users.html", users=users[:PAGE], wanted=wanted, more=more, form=form
+    )
+
+
+@blueprint.route("/invite/", methods=["POST"])
+@login_required
+@admin_required
+@fresh_login_required
+async def invite() -> ResponseReturnValue:
+    """Send somebody a link that makes an account."""
+    form = InviteForm(await request.form)
+    if form.validate():
+        try:
+            email = canonical_email(form.email.data or "")
+            _need_mail(f"invite {email}")
+            await invitations.invite(db, email)
+            activity.record(db, current_user.user_id, "invited")
+        except RefusedError as refused:
+            form.refuse("email", str(refused))
+        else:
+            await db.commit()
+            log.info("invited by=%s", current_user.user_id)
+            await flash(f"An invitation is on its way to {email}.", "success")
+            return redirect(url_for(".index"), 303)
+    return await _show_list(form), 422
+
+
+@blueprint.route("/<int:user_id>/")
+@login_required
+@admin_required
+async def detail(user_id: int) -> ResponseReturnValue:
+    return await render_template("admin/user.html", user=await _user(user_id))
+
+
+@blueprint.route("/<int:user_id>/reset-link/", methods=["POST"])
+@login_required
+@admin_required
+@fresh_login_required
+async def reset_link(user_id: int) -> ResponseReturnValue:
+    """Send the owner a link to set a new password; nobody else sees it. (ASVS 6.4.6)"""
+    user = await _user(user_id)
+    try:
+        _need_mail(f"reset-link {user.email}")
+        await password_reset.send_link(db, user)
+    except RefusedError as refused:
+        await flash(str(refused), "error")
+    else:
+        await _done(
+            user, "reset-link", f"A link to set a new password is on its way to {user.email}."
+        )
+    return redirect(url_for(".detail", user_id=user_id), 303)
+
+
+@blueprint.route("/<int:user_id>/<act>/", methods=["POST"])
+@login_required
+@admin_required
+@fresh_login_required
+async def change(user_id: int, act: str) -> ResponseReturnValue:
+    """Do one of ``administration.ACTIONS``."""
+    if act not in ACTIONS:
+        abort(404)
+    user = await (_user_alone(user_id) if act in NOT_TO_ONESELF else _user(user_id))
+    if act in NOT_TO_ONESELF and user.id == current_user.user_id:
+        await flash("Another administrator has to do this to your account.", "error")
+    else:
+        await ACTIONS[act].do(db, user)
+        await _done(user, act, ACTIONS[act].done)
+    return redirect(url_for(".detail", user_id=user_id), 303)
+
+
+async def _done(user: User, act: str, sentence: str) -> None:
+    await db.commit()
+    log.info("administration act=%s user=%s by=%s", act, user.id, current_user.user_id)
+    await flash(sentence, "success")
+
+
+def _need_mail(command: str) -> None:
+    if not mail.is_configured():
+        raise RefusedError(NO_MAIL.format(command))
+
+
+async def _user(user_id: int) -> User:
+    return await db.get(User, user_id) or abort(404)
+
+
+async def _user_alone(user_id: int) -> User:
+    """The same, while no administrator ends another: of two at once, the second is none.
+
+    All are locked in one order, as when one of them leaves.
+    """
+    involved = select(User).where(or_(User.is_admin, User.id == user_id)).order_by(User.id)
+    rows = await db.scalars(involved.limit(MOST_ADMINISTRATORS).with_for_update())
+    users = {user.id: user for user in rows}
+    actor = users.get(current_user.user_id)
+    if actor is None or not (actor.is_admin and actor.is_active):
+        abort(404)
+    return users.get(user_id) or abort(404)

@@ -1,0 +1,180 @@
+"""Browsers in which somebody has signed in before, each known by a cookie of its own.
+
+The cookie holds a random token and lasts over sign-outs; a row holds its SHA-256 and one
+person who has signed in there.  So it tells nobody else's sign-ins apart, and a copy of
+the database is of no use.
+
+Its owner may trust one for a while: it then stands for the second factor, for that person.
+"""
+
+import re
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from quart import Quart, after_this_request, current_app, request
+from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ..config import PublicUrl
+from ..database import reading
+from ..models import KnownBrowser, User
+from ..request_scope import storage
+from ..times import now
+from .sessions import hash_token
+
+REMEMBERED = timedelta(days=365)
+TRUSTED = timedelta(days=30)
+MOST = 20  # of one person; the one that was used longest ago goes
+TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+def init_app(app: Quart) -> None:
+    public_url: PublicUrl = app.config["PUBLIC_URL"]
+    prefix = "__Host-" if public_url.is_https else ""
+    app.config["DEVICE_COOKIE_NAME"] = f"{prefix}sched_device"
+
+
+async def current(db: AsyncSession, user_id: int) -> KnownBrowser | None:
+    """This browser, if this person has signed in here before."""
+    token = _token()
+    return None if token is None else await _find(db, user_id, token)
+
+
+async def known_to(account: ColumnElement[bool]) -> str | None:
+    """The name of this browser, if the person of that account has signed in here before."""
+    token = _token()
+    if token is None:
+        return None
+    here = (
+        KnownBrowser.token_hash == hash_token(token),
+        KnownBrowser.last_used_at > now() - REMEMBERED,
+    )
+    async with reading() as work:
+        return await work.scalar(select(KnownBrowser.token_hash).join(User).where(account, *here))
+
+
+async def remember(db: AsyncSession, user_id: int) -> KnownBrowser:
+    """Know this browser from now on, as somebody signs in; the caller commits.
+
+    For somebody new it gets another token: it could be a stranger's, put there by them.
+    """
+    token = _token()
+    if token is None or await _find(db, user_id, token) is None:
+        return await renew(db, user_id)
+    return await _remember(db, user_id, token)
+
+
+async def renew(db: AsyncSession, user_id: int) -> KnownBrowser:
+    """Know this browser by a new token, so that a planted or copied one is worth nothing."""
+    old, token = _token() or "", secrets.token_urlsafe(32)
+    here = KnownBrowser.token_hash == hash_token(old)
+    await db.execute(update(KnownBrowser).where(here).values(token_hash=hash_token(token)))
+    return await _remember(db, user_id, token)
+
+
+async def forget(db: AsyncSession, user_id: int, *, keep_here: bool = False) -> None:
+    """Know none of a person's browsers any more, or this one alone, and trust none.
+
+    Each has tries of its own, so that nobody may go on who signed in there.  The caller commits.
+    """
+    here = await current(db, user_id) if keep_here else None
+    others = (
+        KnownBrowser.user_id == user_id,
+        KnownBrowser.id != (here.id if here is not None else 0),
+    )
+    await db.execute(delete(KnownBrowser).where(*others))
+    if here is not None:
+        here.trusted_until = None
+
+
+async def _remember(db: AsyncSession, user_id: int, token: str) -> KnownBrowser:
+    device = await _find(db, user_id, token)
+    if device is None:
+        device = KnownBrowser(user_id=user_id, token_hash=hash_token(token))
+        db.add(device)
+    device.last_used_at = now()
+    await db.flush()
+    await _forget_oldest(db, user_id)
+    _send(token)
+    return device
+
+
+async def _find(db: AsyncSession, user_id: int, token: str) -> KnownBrowser | None:
+    known = (KnownBrowser.user_id == user_id, KnownBrowser.token_hash == hash_token(token))
+    return await db.scalar(select(KnownBrowser).where(*known).limit(1))
+
+
+async def _forget_oldest(db: AsyncSession, user_id: int) -> None:
+    theirs = select(KnownBrowser.id).where(KnownBrowser.user_id == user_id)
+    newest = theirs.order_by(KnownBrowser.last_used_at.desc(), KnownBrowser.id.desc()).limit(MOST)
+    forgotten = KnownBrowser.user_id == user_id, KnownBrowser.id.not_in(newest)
+    await db.execute(
+        delete(KnownBrowser).where(*forgotten), execution_options={"synchronize_session": False}
+    )
+
+
+def _token() -> str | None:
+    """What this browser will have after this answer."""
+    name = current_app.config["DEVICE_COOKIE_NAME"]
+    token = storage().get("device") or request.cookies.get(name, "")
+    return token if TOKEN.fullmatch(token) else None
+
+
+def _send(token: str) -> None:
+    storage()["device"] = token
+    after_this_request(_set_cookie)
+
+
+async def _set_cookie(response: Any) -> Any:
+    if response.status_code < 500:
+        response.set_cookie(
+            current_app.config["DEVICE_COOKIE_NAME"],
+            storage()["device"],
+            max_age=REMEMBERED,
+            secure=current_app.config["SESSION_COOKIE_SECURE"],
+            httponly=True,
+            samesite="Lax",
+        )
+    return response
+
+
+# Trust
+
+
+async def is_trusted(db: AsyncSession, user_id: int) -> bool:
+    """Whether this browser need not give a code for this person."""
+    device = await current(db, user_id)
+    until = device.trusted_until if device is not None else None
+    return until is not None and until > now()
+
+
+async def trust(db: AsyncSession, user_id: int) -> None:
+    """Let this browser stand for the second factor from now on; the caller commits."""
+    device = await renew(db, user_id)
+    device.trusted_until = now() + TRUSTED
+
+
+async def end_trust(db: AsyncSession, user_id: int) -> None:
+    """Ask for a code again, on every device; the caller commits."""
+    await db.execute(
+        update(KnownBrowser).where(KnownBrowser.user_id == user_id).values(trusted_until=None)
+    )
+
+
+async def end_trust_elsewhere(db: AsyncSession, user_id: int) -> None:
+    """The same on every device but this one; the caller commits."""
+    here = await current(db, user_id)
+    elsewhere = (
+        KnownBrowser.user_id == user_id,
+        KnownBrowser.id != (here.id if here is not None else 0),
+    )
+    await db.execute(update(KnownBrowser).where(*elsewhere).values(trusted_until=None))
+
+
+async def count_trusted(db: AsyncSession, user_id: int) -> int:
+    return await db.scalar(select(func.count()).where(*_trusted(user_id))) or 0
+
+
+def _trusted(user_id: int) -> Any:
+    return KnownBrowser.user_id == user_id, KnownBrowser.trusted_until > now()

@@ -1,0 +1,106 @@
+"""The second step of signing in: a code of the app, or a recovery code."""
+
+import logging
+
+from quart import Blueprint, flash, redirect, render_template, request, session, url_for
+from quart.typing import ResponseReturnValue
+from wtforms import BooleanField, StringField
+from wtforms.validators import InputRequired, Length
+
+from .. import mail
+from ..database import SAFE_METHODS, db
+from ..errors import TooManyAttemptsError
+from ..forms import Form, PlainText
+from ..models import OneTimeToken, User
+from ..security import throttle
+from ..security.throttle import Tries
+from . import activity, known_browsers, one_time_links
+from .login import complete_login
+from .sessions import public
+from .two_factor import codes, pending_login
+from .two_factor.codes import Verdict
+
+OVER = "That took too long, or something changed meanwhile. Please sign in again."
+TOO_OFTEN = "Too many wrong codes. Please sign in again."
+
+blueprint = Blueprint("login_second_step", __name__)
+log = logging.getLogger("sched_async.security")
+
+
+class StepForm(Form):
+    code = StringField("Code", [InputRequired(), Length(max=codes.MAX_TYPED), PlainText()])
+    trust = BooleanField(f"Trust this device for {known_browsers.TRUSTED.days} days")
+
+
+@blueprint.route("/login/second-step/", methods=["GET", "POST"])
+@public
+async def ask() -> ResponseReturnValue:
+    """Ask for the code that the password alone does not replace."""
+    waiting = await one_time_links.find(pending_login.PURPOSE)
+    if waiting is None or waiting.user_id is None:
+        return await _over(OVER)
+    form = StepForm(await request.form)
+    if request.method in SAFE_METHODS:
+        return await _page(form), 200
+    if not form.validate():
+        return await _page(form), 422
+    try:
+        tries = await codes.admit(waiting.user_id, form.code.data or "")
+    except TooManyAttemptsError as error:
+        form.say_only(error.sentence)
+        return await _page(form), 429, error.headers
+    return await _judge(form, tries)
+
+
+async def _judge(form: StepForm, tries: Tries) -> ResponseReturnValue:
+    found = await pending_login.locked(db)
+    if found is None:
+        return await _over(OVER)
+    step, user = found
+    verdict = await codes.accept(db, user.id, form.code.data or "")
+    if not verdict.is_right:
+        return await _refused(form, step, user, verdict)
+    await throttle.take_back(db, tries)
+    await db.delete(step)
+    if form.trust.data:
+        await known_browsers.trust(db, user.id)
+    left = await codes.note_recovery(db, user) if verdict is Verdict.RECOVERY else None
+    answer = await complete_login(user, step.data["remember"], step.data["next"])
+    if left is not None:
+        await flash(left, "info")
+    return answer
+
+
+async def _refused(
+    form: StepForm, step: OneTimeToken, user: User, verdict: Verdict
+) -> ResponseReturnValue:
+    log.warning("second step failed user=%s", user.id)
+    activity.record(db, user.id, "second_step_failed")
+    is_over = pending_login.note_wrong(step)
+    if is_over:
+        await db.delete(step)
+    await db.commit()
+    if is_over:
+        await _warn(user)
+        return await _over(TOO_OFTEN)
+    form.refuse("code", verdict.sentence)
+    return await _page(form), 401
+
+
+async def _warn(user: User) -> None:
+    """Tell the owner, whose mailbox nobody can fill in this way.  After ``db`` is committed."""
+    if await throttle.is_admitted(throttle.mail_to("second-step", user.email)):
+        subject = "Somebody may have your password"
+        await mail.post(db, user.email, subject, "second_step_failed", name=user.name)
+        await db.commit()
+
+
+async def _page(form: StepForm) -> str:
+    by_recovery = "recovery" in request.args
+    return await render_template("accounts/second_step.html", form=form, by_recovery=by_recovery)
+
+
+async def _over(message: str) -> ResponseReturnValue:
+    session.pop(pending_login.PURPOSE, None)
+    await flash(message, "error")
+    return redirect(url_for("login.login"), 303)

@@ -1,0 +1,208 @@
+"""Forgotten password: a link to the owner's address lets them choose a new one.
+
+Whoever asks for a link gets the same page at once, whether or not there is an account:
+the address is looked up after the answer.  A link works once, for an hour, and not any
+more after a later sign-in, a newer link, a deactivation, or a change of the password or
+the address.  It signs nobody in, so a second factor is still asked for.
+(OWASP ASVS 5.0, 6.3.8, 6.4.3 and 7.6.2.)
+"""
+
+import logging
+from datetime import timedelta
+
+from quart import (
+    Blueprint,
+    current_app,
+    flash,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
+from quart.typing import ResponseReturnValue
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from wtforms import EmailField, PasswordField
+from wtforms.validators import EqualTo, InputRequired, Length
+
+from .. import mail
+from ..database import begin, db, reading
+from ..errors import RefusedError
+from ..forms import Form
+from ..models import Activity, LoginSession, OneTimeToken, User
+from ..security import throttle
+from . import activity, known_browsers, one_time_links
+from .clients import origin
+from .emails import canonical_email, lookup_email
+from .passwords import check_new, hash_password
+from .registration.rules import MAX_EMAIL
+from .sessions import hash_token, public
+
+RESET = "reset"
+LIFETIME = timedelta(hours=1)
+
+blueprint = Blueprint("password_reset", __name__, url_prefix="/password")
+log = logging.getLogger("sched_async.security")
+
+
+# Asking for a link
+
+
+class ForgotForm(Form):
+    email = EmailField("Email", [InputRequired(), Length(max=MAX_EMAIL)])
+
+
+@blueprint.route("/forgot/", methods=["GET", "POST"])
+@public
+async def forgot() -> ResponseReturnValue:
+    """Ask for a link; the answer never tells whether the address is known."""
+    form = ForgotForm(await request.form)
+    if request.method == "POST" and mail.is_configured() and form.validate():
+        try:
+            email = canonical_email(form.email.data or "")
+        except RefusedError as refused:
+            form.refuse(refused.field, str(refused))
+        else:
+            await throttle.admit(throttle.reset_request())
+            current_app.add_background_task(_send_if_known, email, origin())
+            return await render_template("accounts/forgot_sent.html")
+    status = 422 if form.errors else 200
+    page = {"form": form, "can_mail": mail.is_configured()}
+    return await render_template("accounts/forgot.html", **page), status
+
+
+async def _send_if_known(email: str, where: dict[str, str]) -> None:
+    """``where`` is the ``origin()`` of the request, for the owner to see."""
+    if not await throttle.is_admitted(throttle.mail_to("reset", email)):
+        return
+    async with begin() as work:  # for an unknown address too: the next request waits alike
+        user = await work.scalar(select(User).where(User.email == email, User.is_active))
+        if user is not None:
+            await send_link(work, user)
+            work.add(Activity(user_id=user.id, event="reset_asked", **where))
+    mail.send_soon()
+
+
+async def send_link(work: AsyncSession, user: User) -> None:
+    """Mail a new link to its owner; RefusedError as ``new_link``; the caller commits."""
+    link = await new_link(work, user)
+    context = {"name": user.name, "link": link}
+    await mail.post(work, user.email, "Choose a new password", "reset_link", **context)
+
+
+async def new_link(work: AsyncSession, user: User) -> str:
+    """A link that lets whoever has it set this user's password; earlier ones end.
+
+    It remembers the password and the address of today: with another it is void.  Raises
+    RefusedError for somebody deactivated, who could not use it.
+    """
+    if not user.is_active:
+        raise RefusedError(f"{user.email} is deactivated. Activate the account first.")
+    await _locked(work, user.id)
+    await void_links(work, user.id)
+    facts = {"user_id": user.id, "email": user.email, "data": {"password": _today(user)}}
+    token = await one_time_links.new_token(work, RESET, LIFETIME, **facts)
+    log.info("reset link made user=%s", user.id)
+    return one_time_links.link(f"/password/reset/{token}/")
+
+
+async def void_links(work: AsyncSession, user_id: int) -> None:
+    theirs = OneTimeToken.user_id == user_id, OneTimeToken.purpose == RESET
+    await work.execute(delete(OneTimeToken).where(*theirs))
+
+
+async def link_for(email: str) -> str:
+    """A link for the operator to hand over; RefusedError when nobody could use it."""
+    async with begin() as work:
+        user = await work.scalar(select(User).where(User.email == lookup_email(email)))
+        if user is None:
+            raise RefusedError(f"There is no account with the address {email}.")
+        return await new_link(work, user)
+
+
+# Using it
+
+
+class ResetForm(Form):
+    password = PasswordField("New password", [InputRequired()])
+    password_again = PasswordField(
+        "New password again", [EqualTo("password", "The two passwords are not the same.")]
+    )
+
+
+@blueprint.route("/reset/<token>/")
+@public
+async def open_link(token: str) -> ResponseReturnValue:
+    return one_time_links.carry(RESET, token, ".reset")
+
+
+@blueprint.route("/reset/", methods=["GET", "POST"])
+@public
+async def reset() -> ResponseReturnValue:
+    """Choose a new password."""
+    user = await _owner()
+    if user is None:
+        return await _over()
+    form = ResetForm(await request.form)
+    if request.method == "POST" and form.validate():
+        try:
+            check_new(form.password.data or "", user.name, user.email)
+        except RefusedError as refused:
+            form.refuse(refused.field, str(refused))
+        else:
+            return await _set_password(user, await hash_password(form.password.data or ""))
+    status = 422 if request.method == "POST" else 200
+    return await render_template("accounts/reset.html", form=form, email=user.email), status
+
+
+async def _over() -> ResponseReturnValue:
+    return await render_template("accounts/reset_over.html"), 404
+
+
+async def _owner() -> User | None:
+    """Whose password the carried link may set, without using it up."""
+    token = await one_time_links.find(RESET)
+    if token is None:
+        return None
+    async with reading() as work:
+        user = await work.scalar(select(User).where(User.id == token.user_id))
+    return user if user is not None and _is_for(token, user) else None
+
+
+async def _set_password(user: User, hashed: str) -> ResponseReturnValue:
+    """Signing in locks the person first and the link second; so does this."""
+    owner = await _locked(db, user.id)
+    token = await one_time_links.take(db, RESET)
+    if owner is None or token is None or not _is_for(token, owner):
+        return await _over()
+    owner.password_hash = hashed
+    await db.flush()
+    await _end_all(owner.id)
+    activity.record(db, owner.id, "password_reset")
+    await mail.post(db, owner.email, "Your password was changed", "was_reset", name=owner.name)
+    await db.commit()
+    log.info("password reset user=%s", owner.id)
+    session.pop(RESET, None)
+    await flash("Your password is changed. Sign in with the new one.", "success")
+    return redirect(url_for("login.login"), 303)
+
+
+async def _end_all(user_id: int) -> None:
+    """Every session, every other link, and what is known of the devices."""
+    await db.execute(delete(LoginSession).where(LoginSession.user_id == user_id))
+    await db.execute(delete(OneTimeToken).where(OneTimeToken.user_id == user_id))
+    await known_browsers.forget(db, user_id)
+
+
+def _is_for(token: OneTimeToken, user: User) -> bool:
+    same = token.user_id == user.id and token.email == user.email
+    return same and user.is_active and token.data.get("password") == _today(user)
+
+
+def _today(user: User) -> str:
+    return hash_token(user.password_hash)
+
+
+async def _locked(work: AsyncSession, user_id: int) -> User | None:
+    return await work.scalar(select(User).where(User.id == user_id).with_for_update())

@@ -1,0 +1,54 @@
+"""The first account, made by the link that is printed at start."""
+
+import logging
+
+from quart import Blueprint, flash, redirect, render_template, request, url_for
+from quart.typing import ResponseReturnValue
+from sqlalchemy import select
+
+from ...database import db, reading
+from ...errors import RefusedError
+from ...models import OneTimeToken, User
+from ...times import now, zone_names
+from .. import activity
+from ..sessions import hash_token, public
+from .rules import SETUP, AccountForm, add_account, has_accounts, new_user, take_setup_tokens
+
+blueprint = Blueprint("first_account", __name__)
+log = logging.getLogger("sched_async.security")
+
+
+@blueprint.route("/setup/<token>/", methods=["GET", "POST"])
+@public
+async def setup(token: str) -> ResponseReturnValue:
+    """Make the first account."""
+    if not await _may_set_up(token):
+        return await render_template("accounts/setup_over.html"), 404
+    form = AccountForm(await request.form)
+    if request.method == "POST" and form.validate():
+        try:
+            user = await new_user(**form.values())
+        except RefusedError as refused:
+            form.refuse(refused.field, str(refused))
+        else:
+            return await _first_account(token, user)
+    status = 422 if request.method == "POST" else 200
+    return await render_template("accounts/setup.html", form=form, zones=zone_names()), status
+
+
+async def _may_set_up(token: str) -> bool:
+    valid = (OneTimeToken.token_hash == hash_token(token), OneTimeToken.expires_at > now())
+    query = select(OneTimeToken.purpose).where(OneTimeToken.purpose == SETUP, *valid)
+    async with reading() as session:
+        return await session.scalar(query) is not None and not await has_accounts(session)
+
+
+async def _first_account(token: str, user: User) -> ResponseReturnValue:
+    if hash_token(token) not in await take_setup_tokens(db) or await has_accounts(db):
+        return await render_template("accounts/setup_over.html"), 404
+    await add_account(db, user)
+    activity.record(db, user.id, "registered")
+    await db.commit()
+    log.info("first account user=%s", user.id)
+    await flash("Your account is ready. Sign in to begin.", "success")
+    return redirect(url_for("login.login"), 303)

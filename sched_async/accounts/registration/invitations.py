@@ -1,0 +1,104 @@
+"""Invitations: a link, by mail or from the operator, that makes one account.
+
+The address is fixed by the invitation, so whoever opens it has proven theirs, or is known
+to whoever handed it over.
+"""
+
+import logging
+from datetime import timedelta
+
+from quart import (
+    Blueprint,
+    current_app,
+    flash,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
+from quart.typing import ResponseReturnValue
+from sqlalchemy import delete
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ... import mail
+from ...database import db
+from ...errors import RefusedError
+from ...models import OneTimeToken, User
+from ...times import zone_names
+from .. import activity, one_time_links
+from ..emails import canonical_email
+from ..sessions import public
+from .rules import TAKEN, InvitedForm, add_account, find_link, is_taken, new_user
+
+INVITE = "invite"
+LIFETIME = timedelta(days=7)
+CLOSED = "Registration is closed. Set SCHED_REGISTRATION to “invite” to let invited people in."
+
+blueprint = Blueprint("invitations", __name__)
+log = logging.getLogger("sched_async.security")
+
+
+async def invite(work: AsyncSession, email: str) -> str:
+    """The link of a new invitation, also mailed where there is mail; earlier ones end.
+
+    Raises RefusedError for an address that cannot be invited; the caller commits.
+    """
+    if current_app.config["REGISTRATION"] == "closed":
+        raise RefusedError(CLOSED)
+    email = canonical_email(email)
+    if await is_taken(work, email):
+        raise RefusedError(TAKEN, "email")
+    earlier = OneTimeToken.purpose == INVITE, OneTimeToken.email == email
+    await work.execute(delete(OneTimeToken).where(*earlier))
+    token = await one_time_links.new_token(work, INVITE, LIFETIME, email=email)
+    link = one_time_links.link(f"/register/{token}/")
+    await mail.post(work, email, "You are invited to sched", "invitation", link=link)
+    return link
+
+
+@blueprint.route("/register/<token>/")
+@public
+async def open_link(token: str) -> ResponseReturnValue:
+    return one_time_links.carry(INVITE, token, "register.register")
+
+
+async def invited() -> str | None:
+    """The address of the invitation that this browser carries, while it is good."""
+    token = await find_link(INVITE)
+    return token.email if token is not None else None
+
+
+async def accept(email: str) -> ResponseReturnValue:
+    """The form for somebody invited, and their account at once."""
+    form = InvitedForm(await request.form)
+    if request.method == "POST" and form.validate():
+        try:
+            return await _make(await new_user(email=email, **form.values()))
+        except RefusedError as refused:
+            form.refuse(refused.field, str(refused))
+    status = 422 if request.method == "POST" else 200
+    page = {"form": form, "zones": zone_names(), "invited": email}
+    return await render_template("accounts/register.html", **page), status
+
+
+async def over() -> ResponseReturnValue:
+    return await render_template("accounts/invitation_over.html"), 404
+
+
+async def _make(user: User) -> ResponseReturnValue:
+    token = await one_time_links.take(db, INVITE)
+    if token is None or token.email != user.email:
+        return await over()
+    try:
+        await add_account(db, user)
+    except IntegrityError:  # the address has got an account meanwhile
+        await db.rollback()
+        return await over()
+    activity.record(db, user.id, "registered")
+    await db.commit()
+    log.info("invited account user=%s", user.id)
+    session.pop(INVITE, None)
+    await flash("Your account is ready. Sign in to begin.", "success")
+    return redirect(url_for("login.login"), 303)

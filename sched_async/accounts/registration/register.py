@@ -1,0 +1,155 @@
+"""Registration: by invitation, or open to everybody who can prove their address.
+
+Where it is open, what was typed waits in the row of a link that is mailed to the address,
+and the account is made when the link is followed.  Whoever fills in the form gets the same
+page at once, whether or not the address has an account: that is looked up after the answer,
+and told by mail alone.  (OWASP ASVS 5.0, 6.3.8.)
+"""
+
+import logging
+from datetime import timedelta
+
+from quart import (
+    Blueprint,
+    abort,
+    current_app,
+    flash,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
+from quart.typing import ResponseReturnValue
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ... import mail
+from ...database import begin, db, reading
+from ...errors import RefusedError
+from ...models import OneTimeToken, User
+from ...security import throttle
+from ...times import zone_names
+from .. import activity, one_time_links
+from ..sessions import public
+from . import invitations
+from .rules import AccountForm, add_account, find_link, has_accounts, new_user
+
+REGISTER = "register"
+LIFETIME = timedelta(days=1)
+
+blueprint = Blueprint("register", __name__, url_prefix="/register")
+log = logging.getLogger("sched_async.security")
+
+
+@blueprint.route("/", methods=["GET", "POST"])
+@public
+async def register() -> ResponseReturnValue:
+    """Make an account: somebody invited at once, others when their address is proven."""
+    if current_app.config["REGISTRATION"] != "closed":
+        email = await invitations.invited()
+        if email is not None:
+            return await invitations.accept(email)
+        if invitations.INVITE in session:
+            session.pop(invitations.INVITE)
+            return await invitations.over()
+    return await _ask_for_proof() if await is_open() else abort(404)
+
+
+async def is_open() -> bool:
+    """Not before there is an administrator: a stranger must not be the first."""
+    if current_app.config["REGISTRATION"] != "open":
+        return False
+    async with reading() as work:
+        return await has_accounts(work)
+
+
+async def _ask_for_proof() -> ResponseReturnValue:
+    form = AccountForm(await request.form)
+    if request.method == "POST" and form.validate():
+        await throttle.admit(throttle.registration())
+        try:
+            user = await new_user(**form.values())
+        except RefusedError as refused:
+            form.refuse(refused.field, str(refused))
+        else:
+            current_app.add_background_task(_write_to, user)
+            return await render_template("accounts/register_sent.html")
+    status = 422 if request.method == "POST" else 200
+    page = {"form": form, "zones": zone_names(), "invited": None}
+    return await render_template("accounts/register.html", **page), status
+
+
+async def _write_to(user: User) -> None:
+    """One message to the address, about the account that it has, or that it may have."""
+    if not await throttle.is_admitted(throttle.mail_to("register", user.email)):
+        return
+    async with begin() as work:
+        known = await work.scalar(select(User).where(User.email == user.email))
+        if known is None:
+            await _send_link(work, user)
+        else:
+            context = {
+                "name": known.name,
+                "active": known.is_active,
+                "link": one_time_links.link("/password/forgot/"),
+            }
+            subject = "You have an account already"
+            await mail.post(work, known.email, subject, "registered_already", **context)
+    mail.send_soon()
+
+
+async def _send_link(work: AsyncSession, user: User) -> None:
+    """Earlier links stay good: else a stranger could put theirs in the place of one's own.
+
+    The message holds nothing that was typed, which could be anybody's advertisement.
+    """
+    data = {"name": user.name, "password_hash": user.password_hash, "timezone": user.timezone}
+    token = await one_time_links.new_token(work, REGISTER, LIFETIME, email=user.email, data=data)
+    link = one_time_links.link(f"/register/confirm/{token}/")
+    await mail.post(work, user.email, "Confirm your address", "confirm_registration", link=link)
+
+
+@blueprint.route("/confirm/<token>/")
+@public
+async def open_link(token: str) -> ResponseReturnValue:
+    return one_time_links.carry(REGISTER, token, ".confirm")
+
+
+@blueprint.route("/confirm/", methods=["GET", "POST"])
+@public
+async def confirm() -> ResponseReturnValue:
+    """Make the account of a proven address; a GET, which a mail scanner does too, only asks."""
+    token = await find_link(REGISTER) if await is_open() else None
+    if token is None:
+        return await _over()
+    if request.method == "POST":
+        return await _make()
+    return await render_template("accounts/register_confirm.html", token=token)
+
+
+async def _make() -> ResponseReturnValue:
+    token = await one_time_links.take(db, REGISTER)
+    if token is None:
+        return await _over()
+    try:
+        user = _user(token)
+        await add_account(db, user)
+    except IntegrityError:  # made by another link meanwhile
+        await db.rollback()
+        return await _over()
+    activity.record(db, user.id, "registered")
+    await db.commit()
+    log.info("registered user=%s", user.id)
+    session.pop(REGISTER, None)
+    await flash("Your account is ready. Sign in to begin.", "success")
+    return redirect(url_for("login.login"), 303)
+
+
+def _user(token: OneTimeToken) -> User:
+    return User(email=token.email, **token.data)
+
+
+async def _over() -> ResponseReturnValue:
+    return await render_template("accounts/register_over.html", open=await is_open()), 404

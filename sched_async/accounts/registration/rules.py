@@ -1,0 +1,139 @@
+"""The rules for new accounts, however they come to be.
+
+The first account is made by the link printed at start, or by the command line, and is an
+administrator.  The link is leave to do one thing once: its row is taken, with all others of
+its kind, in the transaction that makes the account.  So of several people with a link
+exactly one wins.
+"""
+
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+
+from quart import current_app
+from sqlalchemy import delete, func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from wtforms import EmailField, PasswordField, StringField
+from wtforms.validators import EqualTo, InputRequired, Length
+
+from ...database import begin, reading
+from ...errors import RefusedError
+from ...forms import Form, PlainText, stripped
+from ...models import OneTimeToken, User
+from ...times import find_zone, now
+from .. import one_time_links
+from ..emails import canonical_email
+from ..passwords import check_new, hash_password
+from ..sessions import hash_token
+
+SETUP = "setup"
+SETUP_LIFETIME = timedelta(hours=1)
+MAX_NAME = 100
+MAX_EMAIL = 254
+TAKEN = "There is an account with this address already."
+
+
+def canonical_name(text: str) -> str:
+    name = text.strip()
+    if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
+        raise RefusedError(f"Use 1 to {MAX_NAME} characters.", "name")
+    return name
+
+
+def canonical_zone(text: str) -> str:
+    zone = find_zone(text)
+    if zone is None:
+        raise RefusedError("There is no such time zone. Try one like Europe/Berlin.", "timezone")
+    return zone
+
+
+async def new_user(name: str, email: str, password: str, timezone: str) -> User:
+    """A checked ``User`` that is not saved yet; RefusedError names the field at fault."""
+    name = canonical_name(name)
+    email, timezone = canonical_email(email), canonical_zone(timezone)
+    check_new(password, name, email)
+    hashed = await hash_password(password)
+    return User(name=name, email=email, password_hash=hashed, timezone=timezone)
+
+
+async def create_account(*, name: str, email: str, password: str, timezone: str) -> User:
+    """Make an account outside a request; RefusedError when something will not do."""
+    user = await new_user(name, email, password, timezone)
+    try:
+        async with begin() as session:
+            await add_account(session, user)
+    except IntegrityError:
+        raise RefusedError(TAKEN, "email") from None
+    return user
+
+
+async def add_account(session: AsyncSession, user: User) -> None:
+    """Save a new account, the first as an administrator.
+
+    Raises IntegrityError when the address is taken; the caller commits.
+    """
+    await take_setup_tokens(session)
+    user.is_admin = not await has_accounts(session)
+    session.add(user)
+    await session.flush()
+
+
+async def has_accounts(session: AsyncSession) -> bool:
+    return await session.scalar(select(func.min(User.id))) is not None
+
+
+async def is_taken(session: AsyncSession, email: str) -> bool:
+    return await session.scalar(select(User.id).where(User.email == email)) is not None
+
+
+async def find_link(purpose: str) -> OneTimeToken | None:
+    """The link that this browser carries, while it is good and its address has no account."""
+    token = await one_time_links.find(purpose)
+    if token is None or token.email is None:
+        return None
+    async with reading() as session:
+        return None if await is_taken(session, token.email) else token
+
+
+async def setup_link() -> str | None:
+    """A new link for making the first account, good for an hour; None once there is one."""
+    async with reading() as session:
+        if await has_accounts(session):
+            return None
+    token = secrets.token_urlsafe(32)
+    async with begin() as session:
+        await session.execute(delete(OneTimeToken).where(OneTimeToken.expires_at <= now()))
+        expires_at = now() + SETUP_LIFETIME
+        session.add(
+            OneTimeToken(token_hash=hash_token(token), purpose=SETUP, expires_at=expires_at)
+        )
+    return f"{current_app.config['PUBLIC_URL']}/setup/{token}/"
+
+
+async def take_setup_tokens(session: AsyncSession) -> Sequence[str]:
+    """All of them: with the first account made, no other link may make one."""
+    setup = OneTimeToken.purpose == SETUP
+    taken = await session.scalars(
+        delete(OneTimeToken).where(setup).returning(OneTimeToken.token_hash)
+    )
+    return taken.all()
+
+
+class InvitedForm(Form):
+    """What an account needs besides its address."""
+
+    name = StringField("Your name", [InputRequired(), Length(max=MAX_NAME), PlainText()])
+    timezone = StringField("Time zone", filters=[stripped], default="UTC")
+    password = PasswordField("Password", [InputRequired()])
+    password_again = PasswordField(
+        "Password again", [EqualTo("password", "The two passwords are not the same.")]
+    )
+
+    def values(self) -> dict[str, str]:
+        wanted = ("name", "email", "password", "timezone")
+        return {name: self[name].data or "" for name in wanted if name in self}
+
+
+class AccountForm(InvitedForm):
+    email = EmailField("Email", [InputRequired(), Length(max=MAX_EMAIL)])

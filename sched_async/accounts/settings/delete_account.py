@@ -1,0 +1,157 @@
+"""Your data, and having it deleted with the account.
+
+An account that is to be deleted has seven days left, in which its owner need only sign in
+to keep it.  Then it goes, and with it every row that is the person's.
+"""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from quart import (
+    Blueprint,
+    Quart,
+    flash,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from quart.typing import ResponseReturnValue
+from quart_auth import Unauthorized
+from sqlalchemy import delete, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ... import mail
+from ...database import SAFE_METHODS, begin, db, reading
+from ...forms import Form
+from ...human_times import in_words
+from ...jobs import add_job
+from ...models import Appointment, LoginSession, OneTimeToken, OutgoingMail, User
+from ...times import now
+from .. import activity
+from ..fresh_login import fresh_login_required
+from ..sessions import current_user, login_required, logout_user
+
+GRACE = timedelta(days=7)
+LOOK_EVERY = timedelta(hours=1)
+MOST = 100  # accounts in one go
+BATCH = 1000  # rows in one statement
+MOST_ADMINISTRATORS = 1000
+SOLE_ADMINISTRATOR = (
+    "You are the only administrator, and others have accounts here. Make one of them an "
+    "administrator first."
+)
+
+blueprint = Blueprint("delete_account", __name__, url_prefix="/account/data")
+log = logging.getLogger("sched_async.security")
+
+
+def init_app(app: Quart) -> None:
+    app.register_blueprint(blueprint)
+    add_job(app, delete_due, LOOK_EVERY)
+
+
+@blueprint.route("/")
+@login_required
+@fresh_login_required
+async def index() -> ResponseReturnValue:
+    return await render_template("settings/data.html", days=GRACE.days)
+
+
+@blueprint.route("/delete/", methods=["GET", "POST"])
+@login_required
+@fresh_login_required
+async def delete_account() -> ResponseReturnValue:
+    """Ask, and give seven days to think it over."""
+    form = Form(await request.form)
+    is_get = request.method in SAFE_METHODS
+    if not is_get and form.validate():
+        return await _ask_to_delete()
+    refusal = SOLE_ADMINISTRATOR if await _is_sole_administrator(current_user.known()) else None
+    return await _page(form, refusal), 200 if is_get else 422
+
+
+async def _ask_to_delete() -> ResponseReturnValue:
+    user = await _locked()
+    if await _is_sole_administrator(user):
+        await db.rollback()
+        return await _page(Form(), SOLE_ADMINISTRATOR), 409
+    user.delete_at = now() + GRACE
+    until = in_words(user.delete_at, user)
+    await _end_all(user.id)
+    activity.record(db, user.id, "deletion_asked")
+    context = {"name": user.name, "until": until}
+    await mail.post(db, user.email, "Your account will be deleted", "deletion_asked", **context)
+    await logout_user()
+    await db.commit()
+    log.info("deletion asked user=%s", user.id)
+    await flash(f"Your account will be deleted on {until}. Sign in before to keep it.", "info")
+    return redirect(url_for("login.login"), 303)
+
+
+async def _locked() -> User:
+    """Whoever asks, as they were when the request came, or Unauthorized.
+
+    All administrators are locked, in one order, so that the last two cannot both leave.
+    """
+    known = current_user.known()
+    involved = select(User).where(or_(User.is_admin, User.id == known.id)).order_by(User.id)
+    rows = await db.scalars(involved.limit(MOST_ADMINISTRATORS).with_for_update())
+    same = {"id": known.id, "password_hash": known.password_hash, "is_active": True}
+    for user in rows:
+        if all(getattr(user, name) == value for name, value in same.items()):
+            return user
+    raise Unauthorized
+
+
+async def _is_sole_administrator(user: User) -> bool:
+    """Whether others, who stay, would have nobody to look after their accounts."""
+    if not user.is_admin:
+        return False
+    staying = (User.id != user.id, User.delete_at.is_(None))
+    others = await db.scalar(select(User.id).where(*staying).limit(1))
+    looking_after = (*staying, User.is_admin, User.is_active)
+    administrators = await db.scalar(select(User.id).where(*looking_after).limit(1))
+    return others is not None and administrators is None
+
+
+async def _end_all(user_id: int) -> None:
+    await db.execute(delete(LoginSession).where(LoginSession.user_id == user_id))
+    await db.execute(delete(OneTimeToken).where(OneTimeToken.user_id == user_id))
+
+
+async def _page(form: Form, refusal: str | None) -> str:
+    page = {"form": form, "refusal": refusal, "days": GRACE.days}
+    return await render_template("settings/delete.html", **page)
+
+
+async def delete_due() -> None:
+    """Delete the accounts whose time is over, each in one transaction.
+
+    One that fails is tried again the next time, and does not keep the others.
+    """
+    due = select(User.id).where(User.delete_at <= now()).order_by(User.delete_at, User.id)
+    async with reading() as work:
+        user_ids = (await work.scalars(due.limit(MOST))).all()
+    for user_id in user_ids:
+        try:
+            async with begin() as work:
+                await _delete_one(work, user_id)
+        except Exception:
+            log.exception("account not deleted user=%s", user_id)
+
+
+async def _delete_one(work: AsyncSession, user_id: int) -> None:
+    """If it is still due; the lock makes a sign-in that keeps it come first or never."""
+    due = select(User).where(User.id == user_id, User.delete_at <= now())
+    user = await work.scalar(due.with_for_update(skip_locked=True))
+    if user is None:
+        return
+    some = select(Appointment.id).where(Appointment.user_id == user.id).limit(BATCH)
+    gone: Any = delete(Appointment).where(Appointment.id.in_(some)).returning(Appointment.id)
+    while (await work.scalars(gone)).all():  # each statement has little time
+        pass
+    await work.execute(delete(OutgoingMail).where(OutgoingMail.recipient == user.email))
+    await work.execute(delete(User).where(User.id == user.id))
+    log.info("account deleted user=%s", user.id)

@@ -1,0 +1,110 @@
+"""Your devices: every browser in which one is signed in, and the way to end it there.
+
+Anybody who is signed in may look; ending takes a proof of who one is.  A session that was
+ended is nobody's at its next request, and no other device stands for the second factor.
+(OWASP ASVS 5.0, 7.4.3 and 7.5.2.)
+"""
+
+import logging
+from dataclasses import dataclass
+
+from quart import Blueprint, flash, redirect, render_template, url_for
+from quart.typing import ResponseReturnValue
+from sqlalchemy import delete, not_, select
+
+from ...database import db
+from ...human_times import in_words, seen
+from ...models import LoginSession, User
+from ...times import now
+from .. import activity, known_browsers
+from ..clients import describe
+from ..fresh_login import fresh_login_required
+from ..sessions import MOST, current_user, end_other_sessions, has_ended, login_required
+
+OVER = "Nobody is signed in there any more."
+ALONE = "You are signed in nowhere else."
+
+blueprint = Blueprint("devices", __name__, url_prefix="/account/devices")
+log = logging.getLogger("sched_async.security")
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """One login session as its owner reads it."""
+
+    id: int
+    browser: str
+    address: str
+    since: str
+    seen: str
+    is_this: bool
+
+    @classmethod
+    def of(cls, login: LoginSession, user: User, this_id: int) -> "SignedIn":
+        return cls(
+            id=login.id,
+            browser=describe(login.user_agent),
+            address=login.address,
+            since=in_words(login.created_at, user),
+            seen=seen(login.last_seen_at, user),
+            is_this=login.id == this_id,
+        )
+
+
+@blueprint.route("/")
+@login_required
+async def index() -> ResponseReturnValue:
+    """Where one is signed in, this browser first."""
+    user, this_id = current_user.known(), _this_id()
+    theirs = (LoginSession.user_id == user.id, not_(has_ended(now())))
+    order = ((LoginSession.id != this_id), LoginSession.last_seen_at.desc(), LoginSession.id.desc())
+    logins = await db.scalars(select(LoginSession).where(*theirs).order_by(*order).limit(MOST))
+    rows = [SignedIn.of(login, user, this_id) for login in logins]
+    return await render_template("settings/devices.html", rows=rows, zone=user.timezone)
+
+
+@blueprint.route("/<int:session_id>/sign-out/", methods=["POST"])
+@login_required
+@fresh_login_required
+async def sign_out(session_id: int) -> ResponseReturnValue:
+    """End one session; for the one of this browser there is the usual way."""
+    if session_id == _this_id():
+        return redirect(url_for("login.logout"), 303)
+    theirs = (LoginSession.user_id == current_user.user_id, LoginSession.id == session_id)
+    await _lock()
+    agent = await db.scalar(delete(LoginSession).where(*theirs).returning(LoginSession.user_agent))
+    if agent is None:
+        await flash(OVER, "info")
+        return redirect(url_for(".index"), 303)
+    return await _done("device_signed_out", f"Signed out: {describe(agent)}.")
+
+
+@blueprint.route("/sign-out-others/", methods=["POST"])
+@login_required
+@fresh_login_required
+async def sign_out_others() -> ResponseReturnValue:
+    """End all sessions but this one."""
+    await _lock()
+    if await end_other_sessions() == 0:
+        await flash(ALONE, "info")
+        return redirect(url_for(".index"), 303)
+    return await _done("others_signed_out", "Signed out everywhere else.")
+
+
+async def _lock() -> None:
+    """One after the other: two browsers that end each other must not wait for each other."""
+    await db.execute(select(User.id).where(User.id == current_user.user_id).with_for_update())
+
+
+async def _done(event: str, sentence: str) -> ResponseReturnValue:
+    await known_browsers.end_trust_elsewhere(db, current_user.user_id)
+    activity.record(db, current_user.user_id, event)
+    await db.commit()
+    log.info("%s user=%s", event, current_user.user_id)
+    await flash(sentence, "success")
+    return redirect(url_for(".index"), 303)
+
+
+def _this_id() -> int:
+    login = current_user.login
+    return 0 if login is None else login.id

@@ -1,0 +1,194 @@
+"""Another e-mail address for one's account: it counts once its owner has proven it.
+
+A link goes to the new address, works once, for a day, in a browser where that person is
+signed in, and dies with a newer one and with a change of the password.  Opening it, which a
+mail scanner does as well, uses nothing up.  Whoever asks sees the same whether or not the
+address has an account already: that is told by mail alone, to the address itself, and the
+unique column has the last word.  (OWASP ASVS 5.0, 6.3.8, 7.5.1.)
+"""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from quart import Blueprint, flash, redirect, render_template, request, url_for
+from quart.typing import ResponseReturnValue
+from quart_auth import Unauthorized
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from wtforms import EmailField
+from wtforms.validators import InputRequired, Length
+
+from ... import mail
+from ...database import SAFE_METHODS, begin, db
+from ...errors import RefusedError
+from ...forms import Form
+from ...models import OneTimeToken, User
+from ...security import throttle
+from ...times import now
+from .. import activity, one_time_links
+from ..admin.actions import user_by_email
+from ..emails import canonical_email
+from ..fresh_login import fresh_login_required, typed_before
+from ..registration.rules import MAX_EMAIL, TAKEN
+from ..sessions import current_user, hash_token, login_required
+
+CHANGE = "change-email"
+LIFETIME = timedelta(hours=24)
+SAME = "This is the address you have."
+
+blueprint = Blueprint("email", __name__, url_prefix="/account/email")
+log = logging.getLogger("sched_async.security")
+
+
+# Asking for a link
+
+
+class EmailForm(Form):
+    email = EmailField("New email", [InputRequired(), Length(max=MAX_EMAIL)])
+
+    def address(self, user: User) -> str:
+        email = canonical_email(self.email.data or "")
+        if email == user.email:
+            raise RefusedError(SAME, "email")
+        return email
+
+
+@blueprint.route("/", methods=["GET", "POST"])
+@login_required
+@fresh_login_required
+async def index() -> ResponseReturnValue:
+    """Ask for the new address, and mail a link to it."""
+    is_get = request.method in SAFE_METHODS
+    form = EmailForm(typed_before() if is_get else await request.form)
+    if not is_get and mail.is_configured() and form.validate():
+        try:
+            email = form.address(current_user.known())
+        except RefusedError as refused:
+            form.refuse(refused.field, str(refused))
+        else:
+            return await _ask_for_proof(email)
+    page = {"form": form, "can_mail": mail.is_configured()}
+    return await render_template("settings/email.html", **page), 200 if is_get else 422
+
+
+async def _ask_for_proof(email: str) -> ResponseReturnValue:
+    await throttle.admit(throttle.new_email(current_user.user_id))
+    is_admitted = await throttle.is_admitted(throttle.mail_to("change-email", email))
+    user = await _locked()
+    if is_admitted:  # an earlier link stays good where no newer one goes out
+        await _void_links(user)
+        await _write_to(email, user)
+    activity.record(db, user.id, "email_asked")
+    await db.commit()
+    log.info("email change asked user=%s", user.id)
+    await flash(f"A link is on its way to {email}. It works once, within 24 hours.", "info")
+    return redirect(url_for(".index"), 303)
+
+
+async def _locked() -> User:
+    """Whoever asks, as they were when the request came, or Unauthorized.
+
+    The lock makes a change of the password find the link that it has to end.
+    """
+    known = current_user.known()
+    same = (User.id == known.id, User.password_hash == known.password_hash, User.is_active)
+    user = await db.scalar(select(User).where(*same).with_for_update())
+    if user is None:
+        raise Unauthorized
+    return user
+
+
+async def _void_links(user: User) -> None:
+    theirs = (OneTimeToken.user_id == user.id, OneTimeToken.purpose == CHANGE)
+    await db.execute(delete(OneTimeToken).where(*theirs))
+
+
+async def _write_to(email: str, user: User) -> None:
+    """One message, and as much work, whether or not the address has an account.
+
+    A stranger may read it, so it holds nothing that was typed but their own address.
+    """
+    token = await one_time_links.new_token(db, CHANGE, LIFETIME, user_id=user.id, email=email)
+    owner = await db.scalar(select(User).where(User.email == email).limit(1))
+    if owner is not None:  # nobody will have the token
+        await mail.post(db, email, "Your address is in use here", "email_taken", name=owner.name)
+        return
+    link = one_time_links.link(url_for(".confirm", token=token))
+    await mail.post(db, email, "Confirm your new address", "email_confirm", link=link)
+
+
+# Using it
+
+
+@blueprint.route("/<token>/", methods=["GET", "POST"])
+@login_required
+async def confirm(token: str) -> ResponseReturnValue:
+    """Ask once more, and then let the proven address count."""
+    if request.method not in SAFE_METHODS:
+        return await _change(token)
+    waiting = await db.scalar(select(OneTimeToken).where(*_mine(token)).limit(1))
+    if waiting is None:
+        return await _over()
+    return await render_template("settings/email_confirm.html", token=token, email=waiting.email)
+
+
+async def _change(token: str) -> ResponseReturnValue:
+    """Whoever signs in or changes a password locks the person first; so does this."""
+    user = await _locked()
+    taken = delete(OneTimeToken).where(*_mine(token)).returning(OneTimeToken.email)
+    email = await db.scalar(taken)
+    if email is None:
+        return await _over()
+    try:
+        await set_address(db, user, email, "email_changed")
+    except IntegrityError:
+        await db.rollback()
+        return await _over(email)
+    await db.commit()
+    log.info("email changed user=%s", user.id)
+    await flash(f"Your address is {email} now. You sign in with it from now on.", "success")
+    return redirect(url_for(".index"), 303)
+
+
+def _mine(token: str) -> tuple[Any, ...]:
+    """The link's row, if it is of whoever asks; to anybody else it does not exist."""
+    return (
+        OneTimeToken.token_hash == hash_token(token),
+        OneTimeToken.purpose == CHANGE,
+        OneTimeToken.user_id == current_user.user_id,
+        OneTimeToken.expires_at > now(),
+    )
+
+
+async def _over(taken: str | None = None) -> ResponseReturnValue:
+    """``taken`` is an address that another account has got meanwhile."""
+    page = await render_template("settings/email_over.html", taken=taken)
+    return page, 409 if taken else 404
+
+
+async def set_address(work: AsyncSession, user: User, email: str, event: str) -> None:
+    """Let an address count, end every link, tell the old address; the caller commits.
+
+    Raises IntegrityError when another account has it.
+    """
+    old, user.email = user.email, email
+    await work.flush()
+    await work.execute(delete(OneTimeToken).where(OneTimeToken.user_id == user.id))
+    activity.record(work, user.id, event)
+    await mail.post(work, old, "Your address was changed", "email_changed", name=user.name)
+
+
+async def change_for(email: str, new: str) -> str:
+    """The operator's way, also without mail; gives the address as it is kept."""
+    address = canonical_email(new)
+    try:
+        async with begin() as work:
+            user = await user_by_email(work, email)
+            if address == user.email:
+                raise RefusedError(f"{address} is the address of this account already.", "email")
+            await set_address(work, user, address, "email_set")
+    except IntegrityError:
+        raise RefusedError(TAKEN, "email") from None
+    return address

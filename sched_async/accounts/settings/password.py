@@ -1,0 +1,109 @@
+"""Change one's password: with the one of now, and everybody else is signed out.
+
+Links that were mailed die with it, and its owner is told by mail.
+(OWASP ASVS 5.0, 6.2.2, 6.2.3, 7.2.4 and 7.4.3.)
+"""
+
+import logging
+
+from quart import Blueprint, flash, redirect, render_template, request, url_for
+from quart.typing import ResponseReturnValue
+from sqlalchemy import delete, update
+from wtforms import PasswordField
+from wtforms.validators import EqualTo, InputRequired, Length
+
+from ... import mail
+from ...database import SAFE_METHODS, db
+from ...errors import RefusedError, TooManyAttemptsError
+from ...forms import Form
+from ...models import OneTimeToken, User
+from ...security import throttle
+from ...security.throttle import Tries
+from .. import activity, known_browsers
+from ..fresh_login import WRONG, fresh_login_required
+from ..passwords import MAX_LENGTH, check_new, check_within_limits, hash_password
+from ..sessions import confirm_login, current_user, end_other_sessions, login_required
+
+SAME = "This is the password you have. Choose another."
+
+blueprint = Blueprint("password", __name__, url_prefix="/account/password")
+log = logging.getLogger("sched_async.security")
+
+
+class PasswordForm(Form):
+    current_password = PasswordField("Current password", [InputRequired(), Length(max=MAX_LENGTH)])
+    password = PasswordField("New password", [InputRequired()])
+    password_again = PasswordField(
+        "New password again", [EqualTo("password", "The two passwords are not the same.")]
+    )
+
+    def check(self, user: User) -> None:
+        """Raise RefusedError unless the new password will do."""
+        check_new(self.password.data or "", user.name, user.email)
+        if self.password.data == self.current_password.data:
+            raise RefusedError(SAME, "password")
+
+
+@blueprint.route("/", methods=["GET", "POST"])
+@login_required
+@fresh_login_required
+async def index() -> ResponseReturnValue:
+    """Ask for the password of now and the new one."""
+    form = PasswordForm(await request.form)
+    if request.method in SAFE_METHODS:
+        return await _page(form)
+    if form.validate():
+        try:
+            form.check(current_user.known())
+            return await _judge(form)
+        except RefusedError as refused:
+            form.refuse(refused.field, str(refused))
+        except TooManyAttemptsError as error:
+            form.say_only(error.sentence)
+            return await _page(form), 429, error.headers
+    return await _page(form), 422
+
+
+async def _judge(form: PasswordForm) -> ResponseReturnValue:
+    """All hashing is done before ``db`` is used."""
+    user, tries = await check_within_limits(current_user.email, form.current_password.data or "")
+    if user is None or user.id != current_user.user_id:
+        return await _refused(form)
+    hashed = await hash_password(form.password.data or "")
+    if not await _replace(user, hashed):
+        return await _refused(form)
+    return await _end_all_else(user, tries)
+
+
+async def _replace(user: User, hashed: str) -> bool:
+    """Whether the password was still the one that was checked; of several requests one wins."""
+    same = (User.id == user.id, User.password_hash == user.password_hash, User.is_active)
+    changed = update(User).where(*same).values(password_hash=hashed).returning(User.id)
+    return await db.scalar(changed) is not None
+
+
+async def _end_all_else(user: User, tries: Tries) -> ResponseReturnValue:
+    await throttle.take_back(db, tries)
+    await end_other_sessions()
+    await known_browsers.forget(db, user.id, keep_here=True)
+    await confirm_login()
+    await db.execute(delete(OneTimeToken).where(OneTimeToken.user_id == user.id))
+    activity.record(db, user.id, "password_changed")
+    subject = "Your password was changed"
+    await mail.post(db, user.email, subject, "password_changed", name=user.name)
+    await db.commit()
+    log.info("password changed user=%s", user.id)
+    await flash("Your password is changed. You are signed out everywhere else.", "success")
+    return redirect(url_for(".index"), 303)
+
+
+async def _refused(form: PasswordForm) -> ResponseReturnValue:
+    log.warning("password change refused user=%s", current_user.user_id)
+    activity.record(db, current_user.user_id, "confirm_failed")
+    await db.commit()
+    form.refuse("current_password", WRONG)
+    return await _page(form), 401
+
+
+async def _page(form: PasswordForm) -> str:
+    return await render_template("settings/password.html", form=form)

@@ -1,0 +1,259 @@
+"""The second factor of one's own account: turn it on and off, and recovery codes.
+
+While somebody enrols, the secret waits in this browser's ``session``, encrypted; it
+becomes the account's with the first right code.  (OWASP ASVS 5.0, 6.4.4, 6.5 and 7.5.1.)
+"""
+
+import logging
+from collections.abc import Sequence
+
+from markupsafe import Markup
+from quart import (
+    Blueprint,
+    Quart,
+    current_app,
+    flash,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
+from quart.typing import ResponseReturnValue
+from sqlalchemy import update
+from werkzeug.exceptions import Forbidden
+from wtforms import BooleanField, HiddenField, StringField
+from wtforms.validators import InputRequired, Length
+
+from ... import mail
+from ...database import SAFE_METHODS, db
+from ...errors import wants_json
+from ...forms import Form, PlainText
+from ...models import User
+from ...times import now
+from .. import activity, known_browsers
+from ..fresh_login import fresh_login_required
+from ..sessions import confirm_login, current_user, end_other_sessions, is_public, login_required
+from ..two_factor import codes, totp
+
+OFFERED = "enrolment"
+OFFER_LIFETIME = 60 * 60  # seconds
+ALREADY = "That was done already. If you did not keep the recovery codes, make new ones."
+MISSING = "Your administrator requires a second factor. Set one up to go on."
+# Their own data is theirs to take along, or to delete, in any case.
+WITHOUT_FACTOR = frozenset(
+    {"login.logout", "fresh_login.confirm", "delete_account", "two_factor", "export"}
+)
+REQUIRED = "Your administrator requires a second factor. You can replace it, but not turn it off."
+
+blueprint = Blueprint("two_factor", __name__, url_prefix="/account/two-factor")
+log = logging.getLogger("sched_async.security")
+
+
+def init_app(app: Quart) -> None:
+    app.register_blueprint(blueprint)
+    app.before_request(require_factor)
+    app.before_websocket(require_factor_on_websocket)
+
+
+async def require_factor() -> ResponseReturnValue | None:
+    """Whoever must have a second factor, and has none, can do little but set one up."""
+    if not _is_missing() or request.endpoint is None or _works_without(request.endpoint):
+        return None
+    set_up = url_for("two_factor.set_up")
+    if wants_json():
+        return jsonify(status="Forbidden", message=MISSING, set_up=set_up), 403
+    if ("info", MISSING) not in map(tuple, session.get("_flashes", [])):
+        await flash(MISSING, "info")
+    return redirect(set_up, 303)
+
+
+async def require_factor_on_websocket() -> None:
+    if _is_missing():
+        raise Forbidden
+
+
+def _is_missing() -> bool:
+    user = current_user.user
+    return user is not None and user.needs_second_factor and user.totp_secret is None
+
+
+def _works_without(endpoint: str) -> bool:
+    names = {endpoint, endpoint.partition(".")[0]}
+    return bool(names & WITHOUT_FACTOR) or is_public(current_app, endpoint)
+
+
+class EndOthersForm(Form):
+    end_others = BooleanField("Sign out everywhere else", default=True)
+
+
+class EnrolForm(EndOthersForm):
+    code = StringField("Code", [InputRequired(), Length(max=codes.MAX_TYPED), PlainText()])
+
+
+class RecoveryForm(Form):
+    current_set = HiddenField()
+
+
+@blueprint.route("/", methods=["GET", "POST"])
+@login_required
+async def index() -> ResponseReturnValue:
+    """Show the state of the second factor; a POST ends the trust in every device."""
+    if request.method in SAFE_METHODS:
+        return await _state_page()
+    await known_browsers.end_trust(db, current_user.user_id)
+    activity.record(db, current_user.user_id, "trust_ended")
+    await db.commit()
+    await flash("Every device will be asked for a code again.", "success")
+    return redirect(url_for(".index"), 303)
+
+
+async def _state_page() -> str:
+    user_id = current_user.user_id
+    return await render_template(
+        "settings/two_factor.html",
+        is_on=_is_on(),
+        codes_left=await codes.count_recovery_codes(db, user_id),
+        trusted=await known_browsers.count_trusted(db, user_id),
+        is_required=_user().needs_second_factor,
+    )
+
+
+@blueprint.route("/set-up/", methods=["GET", "POST"])
+@login_required
+@fresh_login_required
+async def set_up() -> ResponseReturnValue:
+    """Show a new secret, and make it the account's once a code shows that an app has it."""
+    secret = _offered()
+    form = EnrolForm(await request.form)
+    if request.method in SAFE_METHODS:
+        return await _enrol_page(form, secret), 200
+    if form.validate():
+        step = totp.matching_step(secret, form.code.data or "", now())
+        if step is not None:
+            return await _turn_on(secret, step, form.end_others.data)
+        form.refuse("code", _what_is_wrong(secret, form.code.data or ""))
+    return await _enrol_page(form, secret), 422
+
+
+def _offered() -> str:
+    """The secret that this browser is being shown: the same one after a reload."""
+    user_id = current_user.user_id
+    kept = session.get(OFFERED, "")
+    secret = totp.decrypt(kept, user_id, codes.keys(), ttl=OFFER_LIFETIME)
+    if secret is None:
+        secret = totp.new_secret()
+        session[OFFERED] = codes.encrypted(secret, user_id)
+    return secret
+
+
+def _what_is_wrong(secret: str, typed: str) -> str:
+    is_near = totp.matching_step(secret, typed, now(), within=totp.FAR) is not None
+    return codes.SENTENCES[codes.Verdict.CLOCK_OFF if is_near else codes.Verdict.WRONG]
+
+
+async def _enrol_page(form: EnrolForm, secret: str) -> str:
+    return await render_template(
+        "settings/two_factor_set_up.html",
+        form=form,
+        picture=Markup(totp.picture(secret, current_user.email)),  # noqa: S704 (our own SVG)
+        secret=totp.readable(secret),
+        is_on=_is_on(),
+    )
+
+
+async def _turn_on(secret: str, step: int, end_others: bool) -> ResponseReturnValue:
+    """Of the same form sent twice, the second changes nothing."""
+    user = _user()
+    as_shown = (User.id == user.id, User.totp_secret.is_not_distinct_from(user.totp_secret))
+    values = {"totp_secret": codes.encrypted(secret, user.id), "totp_step": step}
+    changed = update(User).where(*as_shown).values(values).returning(User.id)
+    session.pop(OFFERED, None)
+    if _is_offered_already(secret) or await db.scalar(changed) is None:
+        return await _already()
+    new_codes = await codes.new_recovery_codes(db, user.id)
+    await _changed("factor_on", "Your second factor is on", "factor_on", end_others)
+    return await _codes_page(new_codes)
+
+
+def _is_offered_already(secret: str) -> bool:
+    user = _user()
+    kept = user.totp_secret
+    return kept is not None and totp.decrypt(kept, user.id, codes.keys()) == secret
+
+
+@blueprint.route("/turn-off/", methods=["GET", "POST"])
+@login_required
+@fresh_login_required
+async def turn_off() -> ResponseReturnValue:
+    """Let the password alone be enough again."""
+    if not _is_on() or _user().needs_second_factor:
+        await flash(REQUIRED if _is_on() else "Your second factor is off.", "info")
+        return redirect(url_for(".index"), 303)
+    form = EndOthersForm(await request.form)
+    if request.method in SAFE_METHODS:
+        return await render_template("settings/two_factor_turn_off.html", form=form)
+    if not form.validate():
+        return await render_template("settings/two_factor_turn_off.html", form=form), 422
+    await codes.remove_factor(db, current_user.user_id)
+    await _changed("factor_off", "Your second factor is off", "factor_off", form.end_others.data)
+    await flash("Your second factor is off.", "success")
+    return redirect(url_for(".index"), 303)
+
+
+@blueprint.route("/recovery-codes/", methods=["GET", "POST"])
+@login_required
+@fresh_login_required
+async def recovery_codes() -> ResponseReturnValue:
+    """Make new recovery codes; the old ones are void."""
+    user_id = current_user.user_id
+    if not _is_on():
+        return redirect(url_for(".index"), 303)
+    form = RecoveryForm(await request.form)
+    if request.method in SAFE_METHODS:
+        form.current_set.data = await codes.recovery_set(db, user_id)
+        left = await codes.count_recovery_codes(db, user_id)
+        return await render_template("settings/two_factor_codes.html", form=form, left=left)
+    if not form.validate() or not await _is_current(form):
+        return await _already()
+    new_codes = await codes.new_recovery_codes(db, user_id)
+    await _changed("recovery_renewed", "You have new recovery codes", "recovery_renewed", False)
+    return await _codes_page(new_codes)
+
+
+async def _is_current(form: RecoveryForm) -> bool:
+    """Locks the account first: of two forms sent at once, the second finds other codes."""
+    await codes.lock(db, current_user.user_id)
+    return form.current_set.data == await codes.recovery_set(db, current_user.user_id)
+
+
+async def _changed(event: str, subject: str, template: str, end_others: bool) -> None:
+    """What every change ends with: nothing that was trusted by the old state remains."""
+    user = _user()
+    if event != "recovery_renewed":
+        await known_browsers.forget(db, user.id, keep_here=True)
+    if end_others:
+        await end_other_sessions()
+    await confirm_login()
+    activity.record(db, user.id, event)
+    await mail.post(db, user.email, subject, template, name=user.name)
+    await db.commit()
+    log.info("%s user=%s", event, user.id)
+
+
+async def _already() -> ResponseReturnValue:
+    await flash(ALREADY, "info")
+    return redirect(url_for(".index"), 303)
+
+
+async def _codes_page(new_codes: Sequence[str]) -> str:
+    return await render_template("settings/two_factor_codes_once.html", codes=new_codes)
+
+
+def _user() -> User:
+    return current_user.known()
+
+
+def _is_on() -> bool:
+    return _user().totp_secret is not None

@@ -1,0 +1,1 @@
+"""The second factor: codes of an app, recovery codes, and a sign-in that waits for one."""

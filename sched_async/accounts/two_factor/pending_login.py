@@ -1,0 +1,65 @@
+"""A sign-in between its two steps: the password was right, the second factor is awaited.
+
+There is no login session yet.  What there is, is leave to take the second step, in this
+browser, for five minutes and five wrong codes, as long as the account stays as it was.
+(OWASP ASVS 5.0, 6.3.3 and 6.6.2.)
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from quart import redirect, session, url_for
+from quart.typing import ResponseReturnValue
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ...models import OneTimeToken, User
+from .. import known_browsers, one_time_links
+from ..sessions import hash_token
+
+PURPOSE = "second-step"
+LIFETIME = timedelta(minutes=5)
+MOST_WRONG = 5
+
+
+async def is_needed(db: AsyncSession, user: User) -> bool:
+    """Whether the right password is not enough for this account in this browser."""
+    return user.totp_secret is not None and not await known_browsers.is_trusted(db, user.id)
+
+
+async def start(
+    db: AsyncSession, user: User, remember: bool, wanted: str | None
+) -> ResponseReturnValue:
+    """Commit what is needed for the second step, and lead there."""
+    data = {"remember": remember, "next": wanted, "wrong": 0, "state": _state(user)}
+    session[PURPOSE] = await one_time_links.new_token(
+        db, PURPOSE, LIFETIME, user_id=user.id, data=data
+    )
+    await db.commit()
+    return redirect(url_for("login_second_step.ask"), 303)
+
+
+async def locked(db: AsyncSession) -> tuple[OneTimeToken, User] | None:
+    """The step that this browser may take and whose it is; others wait their turn.
+
+    The account is locked first, so that the step is read as whoever came before left it.
+    """
+    carried = one_time_links.carried(PURPOSE)
+    whose = select(User).join(OneTimeToken, OneTimeToken.user_id == User.id)
+    user = await db.scalar(whose.where(*carried, User.is_active).with_for_update(of=User))
+    step = await db.scalar(select(OneTimeToken).where(*carried).with_for_update())
+    if user is None or step is None or step.data["state"] != _state(user):
+        return None
+    return step, user
+
+
+def note_wrong(step: OneTimeToken) -> bool:
+    """Count a wrong code; whether it was one too many."""
+    wrong = step.data["wrong"] + 1
+    step.data = {**step.data, "wrong": wrong}
+    return bool(wrong >= MOST_WRONG)
+
+
+def _state(user: User) -> dict[str, Any]:
+    """What ends the step when it changes: the password that was right, and the factor."""
+    return {"password": hash_token(user.password_hash), "has_factor": user.totp_secret is not None}
