@@ -800,7 +800,7 @@ async def test_who_must_have_a_factor_gets_to_setting_it_up_and_no_further(
         view = app.view_functions[rule.endpoint]
         is_free = rule.endpoint in allowed or getattr(view, "is_public", False)
         is_free = is_free or rule.endpoint.startswith(
-            ("static", "second_factor.", "own_data.", "takeout.")
+            ("static", "two_factor.", "delete_account.", "export.")
         )
         if is_free or "GET" not in (rule.methods or ()):
             continue
