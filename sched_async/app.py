@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hypercorn.middleware import ProxyFixMiddleware
 from quart import Quart
 
 from . import (
@@ -23,6 +22,7 @@ from . import (
     static_files,
 )
 from .security.headers import Headers
+from .security.proxies import Proxies
 
 PACKAGE = Path(__file__).parent
 # People edit the templates at the top of a checkout; a wheel carries them in the package.
@@ -55,5 +55,5 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Quart:
     lifespan.init_app(app)
     app.asgi_app = Headers(app.asgi_app, app.config["PUBLIC_URL"])  # type: ignore[method-assign]
     if hops := app.config["TRUSTED_PROXIES"]:
-        app.asgi_app = ProxyFixMiddleware(app.asgi_app, trusted_hops=hops)  # type: ignore
+        app.asgi_app = Proxies(app.asgi_app, hops)  # type: ignore[method-assign]
     return app

@@ -15,15 +15,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import idna
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 PREFIX = "SCHED_"
 DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
+DEFAULT_PORTS = {"http": 80, "https": 443}
 MAIL_PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 MIN_SECRET = 32
-HOST_NAME = re.compile(r"[a-z0-9.-]+|[0-9a-f:.]+")
+HOST_NAME = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 EXAMPLE_WORDS = ("changeme", "change-me", "change_me", "example", "secret", "development")
 
 
@@ -106,14 +108,29 @@ def secret_keys(text: str) -> list[str]:
     return [secret_key(part) for part in text.split(",") if part]
 
 
+def host_name(name: str) -> str:
+    """As browsers and mail servers are asked for it: in ASCII.
+
+    >>> host_name("straße.münchen.example"), host_name("my_nas")
+    ('xn--strae-oqa.xn--mnchen-3ya.example', 'my_nas')
+    """
+    try:
+        labels = idna.uts46_remap(name, std3_rules=False).split(".")
+    except idna.IDNAError:
+        return ""
+    return ".".join(
+        label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in labels
+    )
+
+
 def public_url(text: str) -> PublicUrl:
     try:
         parts = urlsplit(text.rstrip("/"))
-        default_port = {"http": 80, "https": 443}[parts.scheme]
+        default_port = DEFAULT_PORTS[parts.scheme]
         port = parts.port
     except (KeyError, ValueError):
         raise ValueError("must look like https://sched.example.org") from None
-    name = parts.hostname or ""
+    name = host_name(parts.hostname or "")
     more = parts.path or parts.query or parts.fragment or "@" in parts.netloc
     if more or not HOST_NAME.fullmatch(name):
         raise ValueError("must be a scheme and a host, without a path")
@@ -131,7 +148,7 @@ def mail_server(text: str) -> MailServer:
             "must look like smtp+starttls://user:password@mail.example.org, or begin with "
             "smtps:// or smtp://"
         ) from None
-    host = parts.hostname or ""
+    host = host_name(parts.hostname or "")
     if parts.path or parts.query or parts.fragment or not HOST_NAME.fullmatch(host):
         raise ValueError("has no usable host; in a password, write / as %2F and # as %23")
     if bool(parts.username) != bool(parts.password):

@@ -48,14 +48,18 @@ def refuse(reason: str) -> None:
 
 
 def _from_our_pages(public_url: PublicUrl) -> bool:
-    """Whether nothing says that the request comes from elsewhere."""
-    if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+    """Whether nothing says that the request comes from elsewhere.
+
+    Where a proxy has browsers send no referrer, their Origin says "null" on our own pages
+    too; Sec-Fetch-Site, which no page can set, then says which it is.
+    """
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if site not in (None, "same-origin"):
         return False
-    origin = request.headers.get("Origin")
     own = {str(public_url)}
     if public_url.is_loopback:
-        own.add(f"http://{request.headers['Host']}")
-    return origin is None or origin in own
+        own.add(f"{public_url.scheme}://{request.headers['Host']}")
+    return origin is None or origin in own or (origin == "null" and site == "same-origin")
 
 
 def token() -> str:

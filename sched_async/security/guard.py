@@ -28,7 +28,7 @@ from werkzeug.exceptions import (
 from werkzeug.routing import BaseConverter
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
-from ..config import PublicUrl, is_loopback
+from ..config import DEFAULT_PORTS, PublicUrl, is_loopback
 from ..request_scope import of_scope, storage
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
@@ -39,7 +39,7 @@ MAX_QUERY = 8192  # bytes
 KEPT_HEADERS = (b"accept", b"accept-language", b"user-agent", b"sec-fetch-dest")
 BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-HOST = re.compile(r"(?P<name>[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?", re.IGNORECASE)
+HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?", re.IGNORECASE)
 
 
 def init_app(app: Quart) -> None:
@@ -94,9 +94,7 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        # Quart itself adds a header of this name and would believe a sent one.
-        headers = [pair for pair in scope["headers"] if pair[0].lower() != b"remote-addr"]
-        scope = {**scope, "headers": headers}
+        scope = {**scope, "headers": self.plain(scope["headers"])}
         if self.public_url.is_https:  # TLS ends at the proxy, and Host is checked below
             scope["scheme"] = "https" if scope["type"] == "http" else "wss"
         try:
@@ -108,6 +106,18 @@ class Guard:
             of_scope(scope)["refused"] = refused
             scope = self.harmless(scope)
         await self.app(scope, receive, send)
+
+    def plain(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Host without the port that its scheme has anyway, as browsers write it.
+
+        Quart itself adds a header called Remote-Addr and would believe a sent one.
+        """
+        own_port = f":{DEFAULT_PORTS[self.public_url.scheme]}".encode()
+        return [
+            (name, value.removesuffix(own_port) if name.lower() == b"host" else value)
+            for name, value in headers
+            if name.lower() != b"remote-addr"
+        ]
 
     def harmless(self, scope: Any) -> Any:
         """The same connection, asking for nothing."""

@@ -177,6 +177,8 @@ FROM_ELSEWHERE = [
     {"Sec-Fetch-Site": "same-origin, cross-site"},
     {"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost"},
     {"Sec-Fetch-Site": "same-origin", "Origin": "https://evil.example"},
+    {"Sec-Fetch-Site": "cross-site", "Origin": "null"},
+    {"Sec-Fetch-Site": "same-site", "Origin": "null"},
 ]
 
 
@@ -207,6 +209,7 @@ async def test_nobody_is_signed_in_by_another_site(
         {"Sec-Fetch-Site": "same-origin"},
         {"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost"},
         {"Referer": "https://evil.example/"},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "null"},
     ],
     ids=str,
 )
@@ -226,7 +229,7 @@ async def test_links_from_other_sites_may_lead_here(
     assert (await hers.get("/appointments/", headers=headers)).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1:8000"])
+@pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000"])
 async def test_on_the_machine_itself_the_page_may_have_any_of_its_names(
     app: Quart, host: str
 ) -> None:
@@ -273,3 +276,12 @@ async def test_no_other_site_may_read_an_answer(hers: QuartClient, origin: str) 
         assert response.status_code == 200
         names = " ".join(name.lower() for name, _ in response.headers.items())
         assert "access-control" not in names
+
+
+async def test_the_port_that_a_scheme_has_anyway_makes_no_other_origin(app: Quart) -> None:
+    client = QuartClient(app)
+    token = await csrf_token(client)
+    for host in ("localhost:80", "127.0.0.1:80"):
+        headers = {"Host": host, "Origin": f"http://{host.removesuffix(':80')}"}
+        response = await client.post(LOGIN, form={FIELD: token}, headers=headers)
+        assert response.status_code == 422

@@ -1118,3 +1118,26 @@ def test_after_all_that_the_log_has_no_trace_of_an_error(server: WebServer) -> N
     exchange(server, b"GET /login/ HTTP/1.1\r\nHost: {host}\r\n\r\n")
     assert "Traceback" not in server.output()
     assert "status=5" not in server.output()
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "status"),
+    [
+        ("https://sched.example.org", b"sched.example.org:443", 200),
+        ("https://sched.example.org", b"SCHED.example.org:443", 200),
+        ("https://sched.example.org", b"sched.example.org:80", 421),
+        ("https://sched.example.org:8443", b"sched.example.org:8443", 200),
+        ("https://sched.example.org:8443", b"sched.example.org", 421),
+        ("http://my_nas", b"my_nas:80", 200),
+        ("http://my_nas", b"my_nas:443", 421),
+        ("http://[2001:db8::443]", b"[2001:db8::443]:80", 200),
+        ("https://m\u00fcnchen.example", b"xn--mnchen-3ya.example", 200),
+    ],
+)
+async def test_a_host_may_name_the_port_that_its_scheme_has_anyway(
+    settings: dict[str, Any], url: str, host: bytes, status: int
+) -> None:
+    app = create_app(settings | {"PUBLIC_URL": url})
+    async with app.test_app():
+        response = await Client(app).open("/", **target(LOGIN, host=host))
+        assert response.status_code == status
