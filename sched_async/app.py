@@ -53,7 +53,9 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Quart:
 
     cli.init_app(app)
     lifespan.init_app(app)
-    app.asgi_app = Headers(app.asgi_app, app.config["PUBLIC_URL"])  # type: ignore[method-assign]
+    app.asgi_app = Headers(  # type: ignore[method-assign]
+        app.asgi_app, app.config["PUBLIC_URL"], app.config["HSTS"]
+    )
     if hops := app.config["TRUSTED_PROXIES"]:
         app.asgi_app = Proxies(app.asgi_app, hops)  # type: ignore[method-assign]
     return app

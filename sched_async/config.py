@@ -26,6 +26,11 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 MAIL_PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 MIN_SECRET = 32
 HOST_NAME = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
+# What Kubernetes tells every container about a service, SCHED_PORT=tcp://10.0.0.9:80 and so on.
+OF_A_SERVICE = re.compile(
+    r"SCHED_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR)))=.*"
+    r"|SCHED_(\w+_)?PORT(_\d+_(TCP|UDP|SCTP))?=(tcp|udp|sctp)://.*"
+)
 EXAMPLE_WORDS = ("changeme", "change-me", "change_me", "example", "secret", "development")
 
 
@@ -52,6 +57,15 @@ class PublicUrl:
     @property
     def is_loopback(self) -> bool:
         return is_loopback(self.host)
+
+    def cookie_name(self, name: str) -> str:
+        """Of our own: a browser sends a host's cookies to all of its ports.
+
+        >>> PublicUrl("https", "nas.example:8443").cookie_name("sched_login")
+        '__Host-sched_login_8443'
+        """
+        port = urlsplit(str(self)).port
+        return ("__Host-" if self.is_https else "") + name + (f"_{port}" if port else "")
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.netloc}"
@@ -235,9 +249,16 @@ SETTINGS = (
     ),
     Setting(
         "PUBLIC_URL",
-        "http://127.0.0.1:8000",
+        "http://localhost:8000",
         public_url,
         "the address people use; decides links, cookies, and which Host and Origin are accepted",
+    ),
+    Setting(
+        "HSTS",
+        "host",
+        one_of("host", "subdomains", "off"),
+        "with an `https` address: for whom browsers are told to come by https only, for two years: "
+        "this host alone, its subdomains as well, or nobody",
     ),
     Setting(
         "TRUSTED_PROXIES",
@@ -310,7 +331,7 @@ def load(settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
     known = {setting.name for setting in SETTINGS}
     for name in os.environ:
         if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in known:
-            raise SettingError(_unknown(name, known))
+            _refuse_unknown(name, known)
     for setting in SETTINGS:
         fallback = os.environ.get(PREFIX + setting.name, "") or setting.default
         value = given.get(setting.name)
@@ -337,7 +358,10 @@ def _read(setting: Setting, value: Any) -> Any:
         raise SettingError(f"{PREFIX}{setting.name} {error}.") from None
 
 
-def _unknown(name: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(name, [PREFIX + setting for setting in known], n=1)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    return f"{name} is not a setting.{hint}"
+def _refuse_unknown(name: str, known: set[str]) -> None:
+    """A name is a mistake, unless a cluster has set it where a service is called sched."""
+    if OF_A_SERVICE.fullmatch(f"{name}={os.environ[name]}"):
+        return
+    near = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1)
+    hint = f" Did you mean {PREFIX}{near[0]}?" if near else ""
+    raise SettingError(f"{name} is not a setting.{hint}")

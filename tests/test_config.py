@@ -58,7 +58,7 @@ def test_without_any_setting_there_is_an_app_on_this_machine(
     assert config["DATA_DIR"] == tmp_path / "instance"
     assert config["DATABASE_URL"].drivername == "sqlite+aiosqlite"
     assert config["DATABASE_URL"].database == str(tmp_path / "instance" / "sched.db")
-    assert str(config["PUBLIC_URL"]) == "http://127.0.0.1:8000"
+    assert str(config["PUBLIC_URL"]) == "http://localhost:8000"
     assert config["TRUSTED_PROXIES"] == 0
     assert config["HASH_THREADS"] >= 1
     assert config["SECRET_KEY"] is None
@@ -99,6 +99,7 @@ def test_without_any_setting_there_is_an_app_on_this_machine(
         ("TRUSTED_PROXIES", "9", 9),
         ("HASH_THREADS", "64", 64),
         ("HASH_QUEUE", "0", 0),
+        ("HSTS", "Subdomains", "subdomains"),
     ],
 )
 def test_a_good_value_is_taken(
@@ -199,6 +200,7 @@ WRONG = [
     ("TRUSTED_PROXIES", "10", "must be a whole number from 0 to 9"),
     ("TRUSTED_PROXIES", "one", "must be a whole number from 0 to 9"),
     ("TRUSTED_PROXIES", "1.0", "must be a whole number from 0 to 9"),
+    ("HSTS", "yes", "must be one of host, subdomains, off"),
     ("HASH_THREADS", "0", "must be a whole number from 1 to 64"),
     ("HASH_THREADS", "65", "must be a whole number from 1 to 64"),
     ("HASH_QUEUE", "-1", "must be a whole number from 0 to 10000"),
@@ -226,6 +228,7 @@ def test_a_wrong_value_is_refused_with_a_sentence_that_does_not_repeat_it(
         ("SCHED_PUBLICURL", " Did you mean SCHED_PUBLIC_URL?"),
         ("SCHED_data_dir", ""),
         ("SCHED_COFFEE", ""),
+        ("SCHED_PORT", ""),
     ],
 )
 def test_a_name_that_is_no_setting_is_refused_with_the_nearest_one(
@@ -274,3 +277,43 @@ def test_every_setting_says_what_it_means() -> None:
     assert len(set(NAMES)) == len(NAMES)
     for setting in SETTINGS:
         assert len(setting.meaning) > 20, setting.name
+
+
+SERVICES = {
+    "SERVICE_HOST": "10.0.171.239",
+    "SERVICE_PORT": "8000",
+    "SERVICE_PORT_HTTP": "8000",
+    "PORT": "tcp://10.0.171.239:8000",
+    "PORT_8000_TCP": "tcp://10.0.171.239:8000",
+    "PORT_8000_TCP_PROTO": "tcp",
+    "PORT_8000_TCP_PORT": "8000",
+    "PORT_8000_TCP_ADDR": "10.0.171.239",
+    "PORT_53_UDP": "udp://10.0.171.239:53",
+}
+
+
+@pytest.mark.parametrize("service", ["SCHED", "SCHED_ASYNC", "SCHED_MY_DATABASE"])
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_a_cluster_says_of_a_service_called_sched_is_no_mistake(
+    monkeypatch: pytest.MonkeyPatch, service: str, name: str
+) -> None:
+    monkeypatch.setenv(f"{service}_{name}", SERVICES[name])
+    assert str(load()["PUBLIC_URL"]) == "http://localhost:8000"
+
+
+@pytest.mark.parametrize("value", ["8001", "", "http://nas:8001"])
+def test_a_port_that_somebody_means_to_set_is_refused(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    """Ignored without a word it would be as bad."""
+    monkeypatch.setenv("SCHED_PORT", value)
+    with pytest.raises(SettingError, match="SCHED_PORT is not a setting"):
+        load()
+
+
+def test_cookies_of_two_ports_have_two_names() -> None:
+    urls = ["http://nas", "http://nas:8000", "http://nas:8001", "https://nas", "https://nas:8001"]
+    for cookie in ("SESSION_COOKIE_NAME", "QUART_AUTH_COOKIE_NAME", "DEVICE_COOKIE_NAME"):
+        names = [create_app({"PUBLIC_URL": url}).config[cookie] for url in urls]
+        assert len(set(names)) == len(urls)
+        assert [name.startswith("__Host-") for name in names] == [False] * 3 + [True] * 2

@@ -740,6 +740,7 @@ def test_a_mail_server_that_cannot_be_is_refused_without_its_password(
     [
         ({"PUBLIC_URL": "https://sched.example.org:8443"}, "sched@sched.example.org"),
         ({"PUBLIC_URL": "http://127.0.0.1:8000"}, "sched@[127.0.0.1]"),
+        ({"PUBLIC_URL": "http://localhost:8000"}, "sched@localhost"),
         ({"PUBLIC_URL": "http://[::1]:8000"}, "sched@[IPv6:::1]"),
         ({"MAIL_FROM": "Book@Example.org"}, "Book@example.org"),
     ],

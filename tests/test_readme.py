@@ -118,7 +118,7 @@ def test_the_examples_of_settings_are_good_ones(monkeypatch: pytest.MonkeyPatch)
 def test_the_first_start_prints_what_is_shown(tmp_path: Path) -> None:
     [shown] = blocks("text", section("Try it"))
     with hypercorn_server({"SCHED_DATA_DIR": str(tmp_path)}) as server:
-        before, after = shown.strip().replace("http://127.0.0.1:8000", server.url).split("…")
+        before, after = shown.strip().replace("http://localhost:8000", server.url).split("…")
         assert re.search(rf"{re.escape(before)}[\w-]+{re.escape(after)}\n", server.output())
 
 

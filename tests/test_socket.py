@@ -120,6 +120,7 @@ def test_a_copied_cookie_is_worth_nothing_when_the_session_has_ended(
     alice.log_in()
     copies = [Browser(server, cookies=alice.cookies) for _ in range(2)]
     assert copies[0].is_signed_in()
+    assert f"sched_login_{server.port}" in alice.cookies
     if end == "logout":
         alice.log_out()
     else:
@@ -127,7 +128,7 @@ def test_a_copied_cookie_is_worth_nothing_when_the_session_has_ended(
         command(environment, "user", end, ALICE, *options)
     for browser in (alice, *copies):
         assert not browser.is_signed_in()
-        assert "sched_login" not in browser.cookies
+        assert f"sched_login_{server.port}" not in browser.cookies
 
 
 def test_signing_in_works_by_a_host_name_without_tls(tmp_path: Path) -> None:

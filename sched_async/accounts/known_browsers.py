@@ -31,8 +31,7 @@ TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 def init_app(app: Quart) -> None:
     public_url: PublicUrl = app.config["PUBLIC_URL"]
-    prefix = "__Host-" if public_url.is_https else ""
-    app.config["DEVICE_COOKIE_NAME"] = f"{prefix}sched_device"
+    app.config["DEVICE_COOKIE_NAME"] = public_url.cookie_name("sched_device")
 
 
 async def current(db: AsyncSession, user_id: int) -> KnownBrowser | None:

@@ -130,13 +130,12 @@ def is_public(app: Quart, endpoint: str) -> bool:
 
 def init_app(app: Quart) -> None:
     public_url: PublicUrl = app.config["PUBLIC_URL"]
-    prefix = "__Host-" if public_url.is_https else ""
     app.config.setdefault("LOGIN_VIEW", "login.login")
     app.config.setdefault("LOGIN_MESSAGE", LOGIN_MESSAGE)
-    app.config["SESSION_COOKIE_NAME"] = f"{prefix}sched_session"
+    app.config["SESSION_COOKIE_NAME"] = public_url.cookie_name("sched_session")
     app.config["SESSION_COOKIE_SECURE"] = public_url.is_https
     app.config["SESSION_COOKIE_SAMESITE"] = "Lax"
-    app.config["QUART_AUTH_COOKIE_NAME"] = f"{prefix}sched_login"
+    app.config["QUART_AUTH_COOKIE_NAME"] = public_url.cookie_name("sched_login")
     app.config["QUART_AUTH_COOKIE_SECURE"] = public_url.is_https
     app.config["QUART_AUTH_DURATION"] = int(REMEMBERED.total_seconds())
     app.session_interface = CookieSession()

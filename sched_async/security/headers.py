@@ -23,10 +23,11 @@ POLICY = {
     b"cross-origin-opener-policy": b"same-origin",
     b"cross-origin-resource-policy": b"same-origin",
     b"permissions-policy": b"camera=(), geolocation=(), microphone=()",
+    b"x-robots-tag": b"noindex",
     # Every page but a static file is made for one person, or holds a token.
     b"cache-control": b"no-store",
 }
-HSTS = b"max-age=63072000; includeSubDomains"
+HSTS = {"host": b"max-age=63072000", "subdomains": b"max-age=63072000; includeSubDomains"}
 LAST_RESORT = b"Something went wrong here. Nothing was changed; please try again.\n"
 
 log = logging.getLogger("sched_async.access")
@@ -35,11 +36,11 @@ log = logging.getLogger("sched_async.access")
 class Headers:
     """ASGI middleware; the outermost but for the proxies' own."""
 
-    def __init__(self, app: Any, public_url: PublicUrl) -> None:
+    def __init__(self, app: Any, public_url: PublicUrl, hsts: str) -> None:
         self.app = app
         self.defaults = dict(POLICY)
-        if public_url.is_https:
-            self.defaults[b"strict-transport-security"] = HSTS
+        if public_url.is_https and hsts in HSTS:
+            self.defaults[b"strict-transport-security"] = HSTS[hsts]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
