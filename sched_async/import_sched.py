@@ -15,8 +15,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from .accounts import one_time_links
 from .accounts.emails import canonical_email
-from .accounts.registration.rules import MAX_NAME, has_accounts, take_setup_tokens
+from .accounts.one_time_links import SETUP
+from .accounts.registration.rules import MAX_NAME, has_accounts
 from .appointments.agenda import FIRST_YEAR, LAST_YEAR, LONGEST
 from .database import begin
 from .errors import RefusedError
@@ -45,7 +47,7 @@ async def run(path: Path, timezone: str) -> Report:
     async with begin() as session:
         owners = await _add_users(session, users, timezone, report)
         if owners:
-            await take_setup_tokens(session)
+            await one_time_links.void(session, SETUP)
         await _add_appointments(session, appointments, owners, timezone, report)
     return report
 

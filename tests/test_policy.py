@@ -13,7 +13,7 @@ from werkzeug.routing import Rule
 from wtforms import PasswordField
 from wtforms.fields.core import UnboundField
 
-from sched_async.accounts.sessions import hash_token
+from sched_async.accounts.tokens import hash_token
 from sched_async.database import begin
 from sched_async.forms import Form
 from sched_async.models import Appointment, Base, LoginSession, OneTimeToken, User
@@ -37,7 +37,7 @@ PUBLIC = {
     "password_reset.reset",
     "register.register",
     "register.open_link",
-    "register.confirm",
+    "register.confirm_address",
     "invitations.open_link",
     "appointments.home",
 }
@@ -70,10 +70,15 @@ RISKY_PAGES = {
 # The same, for whoever has a second factor.
 FACTOR_PAGES = {"two_factor.recovery_codes", "two_factor.turn_off"}
 # What shows a page for a link that a browser carries.
-CARRIED = {"password_reset.reset", "login_second_step.ask", "register.confirm", "register.register"}
+CARRIED = {
+    "password_reset.reset",
+    "login_second_step.ask",
+    "register.confirm_address",
+    "register.register",
+}
 # … or it is safe to do.
 SAFE_TO_DO = {
-    "email.confirm",  # by a link that only a proof has sent
+    "email.confirm_address",  # by a link that only a proof has sent
     "profile.index",
     "two_factor.index",  # asks for more codes, never for fewer
 }
@@ -89,7 +94,7 @@ ARGUMENTS = {
 }
 # The purpose of the token in the address of a link.
 LINKS = {
-    "email.confirm": "change-email",
+    "email.confirm_address": "change-email",
     "invitations.open_link": "invite",
     "password_reset.open_link": "reset",
     "first_account.setup": "setup",

@@ -17,10 +17,10 @@ from sched_async.accounts import (
     activity,
     fresh_login,
     known_browsers,
-    one_time_links,
     password_reset,
     passwords,
     sessions,
+    tokens,
 )
 from sched_async.accounts.registration import invitations, register
 from sched_async.accounts.registration.rules import SETUP_LIFETIME
@@ -168,7 +168,7 @@ async def test_tokens_have_the_bits_that_are_promised(
         link = await password_reset.link_for(alice.email)
     [promised] = re.findall(r"^\| Random bits of a token \| (\d+) \|", PAGE, re.M)
     for token in (str(json.loads(signed)), link.split("/")[-2]):
-        assert one_time_links.TOKEN.fullmatch(token)
+        assert tokens.TOKEN.fullmatch(token)
         assert len(urlsafe_b64decode(token + "=")) * 8 == int(promised)
 
 
@@ -177,7 +177,10 @@ def test_the_ways_to_sign_in_are_all_there_are() -> None:
     package = ROOT / "sched_async"
     assert callers(package, "new_session") == {"accounts/sessions.py", "testing.py"}
     assert callers(package, "login_user") == {"accounts/login.py"}
-    assert callers(package, "complete_login") == {"accounts/login.py", "accounts/second_step.py"}
+    assert callers(package, "complete_login") == {
+        "accounts/login.py",
+        "accounts/login_second_step.py",
+    }
 
 
 def callers(package: Path, function: str) -> set[str]:

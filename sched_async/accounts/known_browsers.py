@@ -7,8 +7,6 @@ the database is of no use.
 Its owner may trust one for a while: it then stands for the second factor, for that person.
 """
 
-import re
-import secrets
 from datetime import timedelta
 from typing import Any
 
@@ -21,12 +19,11 @@ from ..database import reading
 from ..models import KnownBrowser, User
 from ..request_scope import storage
 from ..times import now
-from .sessions import hash_token
+from .tokens import TOKEN, hash_token, new_token
 
 REMEMBERED = timedelta(days=365)
 TRUSTED = timedelta(days=30)
 MOST = 20  # of one person; the one that was used longest ago goes
-TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def init_app(app: Quart) -> None:
@@ -66,7 +63,7 @@ async def remember(db: AsyncSession, user_id: int) -> KnownBrowser:
 
 async def renew(db: AsyncSession, user_id: int) -> KnownBrowser:
     """Know this browser by a new token, so that a planted or copied one is worth nothing."""
-    old, token = _token() or "", secrets.token_urlsafe(32)
+    old, token = _token() or "", new_token()
     here = KnownBrowser.token_hash == hash_token(old)
     await db.execute(update(KnownBrowser).where(here).values(token_hash=hash_token(token)))
     return await _remember(db, user_id, token)

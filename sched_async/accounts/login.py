@@ -18,9 +18,8 @@ from ..forms import Form, PlainText
 from ..models import User
 from ..security import throttle
 from ..security.throttle import Tries
-from . import activity, known_browsers
+from . import activity, known_browsers, one_time_links
 from .clients import origin
-from .password_reset import void_links
 from .passwords import MAX_LENGTH, check_within_limits
 from .sessions import current_user, load_user, login_user, logout_user, public
 from .two_factor import pending_login
@@ -94,7 +93,7 @@ async def complete_login(
     if current_user.login is not None and not is_fresh:
         current_user.login.proven_at = NOT_PROVEN
     is_kept = await _keep(user.id)
-    await void_links(db, user.id)
+    await one_time_links.void(db, one_time_links.RESET, user_id=user.id)
     activity.record(db, user.id, "login")
     await db.commit()
     log.info("login user=%s", user.id)

@@ -36,7 +36,7 @@ class StepForm(Form):
 @public
 async def ask() -> ResponseReturnValue:
     """Ask for the code that the password alone does not replace."""
-    waiting = await one_time_links.find(pending_login.PURPOSE)
+    waiting = await one_time_links.find(one_time_links.SECOND_STEP)
     if waiting is None or waiting.user_id is None:
         return await _over(OVER)
     form = StepForm(await request.form)
@@ -101,6 +101,6 @@ async def _page(form: StepForm) -> str:
 
 
 async def _over(message: str) -> ResponseReturnValue:
-    session.pop(pending_login.PURPOSE, None)
+    session.pop(one_time_links.SECOND_STEP, None)
     await flash(message, "error")
     return redirect(url_for("login.login"), 303)

@@ -5,27 +5,32 @@ does as well, only moves the token from the address into this browser's ``sessio
 used up by ``take``, in the transaction that does what it gives leave for.
 """
 
-import re
-import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from quart import current_app, redirect, session, url_for
 from quart.typing import ResponseReturnValue
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..database import reading
 from ..models import OneTimeToken
 from ..times import now
-from .sessions import hash_token
+from .tokens import TOKEN, hash_token, new_token
 
-TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+# The purposes there are.
+SETUP = "setup"
+INVITE = "invite"
+REGISTER = "register"
+RESET = "reset"
+CHANGE_EMAIL = "change-email"
+SECOND_STEP = "second-step"
 
 
-async def new_token(db: AsyncSession, purpose: str, lifetime: timedelta, **facts: Any) -> str:
+async def new(db: AsyncSession, purpose: str, lifetime: timedelta, **facts: Any) -> str:
     """The token of a new row, which the caller commits."""
-    token = secrets.token_urlsafe(32)
+    token = new_token()
     row = {"token_hash": hash_token(token), "purpose": purpose, "expires_at": now() + lifetime}
     db.add(OneTimeToken(**row, **facts))
     return token
@@ -44,21 +49,40 @@ def carry(purpose: str, token: str, endpoint: str) -> ResponseReturnValue:
     return redirect(url_for(endpoint), 303)
 
 
-async def find(purpose: str) -> OneTimeToken | None:
-    """The row of the token that this browser carries, while it is good; not used up."""
+async def find(purpose: str, token: str | None = None, **facts: Any) -> OneTimeToken | None:
+    """The row of a token while it is ``good``; not used up."""
     async with reading() as db:
-        return await db.scalar(select(OneTimeToken).where(*carried(purpose)).limit(1))
+        return await db.scalar(select(OneTimeToken).where(*good(purpose, token, **facts)).limit(1))
 
 
-async def take(db: AsyncSession, purpose: str) -> OneTimeToken | None:
-    """Use it up: of several requests that carry the same one, one gets the row."""
-    taken = delete(OneTimeToken).where(*carried(purpose)).returning(OneTimeToken)
+async def take(
+    db: AsyncSession, purpose: str, token: str | None = None, **facts: Any
+) -> OneTimeToken | None:
+    """Use a token up: of several requests that have the same one, one gets the row."""
+    taken = delete(OneTimeToken).where(*good(purpose, token, **facts)).returning(OneTimeToken)
     return await db.scalar(taken, execution_options={"synchronize_session": False})
 
 
-def carried(purpose: str) -> Any:
+async def void(db: AsyncSession, purpose: str, **whose: Any) -> Sequence[str]:
+    """End all links for one purpose, of that user or address; gives the hashes of their tokens."""
+    theirs = (OneTimeToken.purpose == purpose, *_with(whose))
+    ended = delete(OneTimeToken).where(*theirs).returning(OneTimeToken.token_hash)
+    return (await db.scalars(ended)).all()
+
+
+def good(purpose: str, token: str | None = None, **facts: Any) -> tuple[ColumnElement[bool], ...]:
+    """What holds of a good row: that of the token, or else of the one that this browser carries.
+
+    To somebody whom the ``facts`` do not fit, it does not exist.
+    """
+    token = session.get(purpose, "") if token is None else token
     return (
-        OneTimeToken.token_hash == hash_token(session.get(purpose, "")),
+        OneTimeToken.token_hash == hash_token(token),
         OneTimeToken.purpose == purpose,
         OneTimeToken.expires_at > now(),
+        *_with(facts),
     )
+
+
+def _with(facts: dict[str, Any]) -> list[ColumnElement[bool]]:
+    return [getattr(OneTimeToken, name) == value for name, value in facts.items()]

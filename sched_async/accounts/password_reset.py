@@ -34,12 +34,12 @@ from ..models import Activity, LoginSession, OneTimeToken, User
 from ..security import throttle
 from . import activity, known_browsers, one_time_links
 from .clients import origin
-from .emails import canonical_email, lookup_email
+from .emails import MAX_EMAIL, canonical_email, user_by_email
+from .one_time_links import RESET
 from .passwords import check_new, hash_password
-from .registration.rules import MAX_EMAIL
-from .sessions import hash_token, public
+from .sessions import public
+from .tokens import hash_token
 
-RESET = "reset"
 LIFETIME = timedelta(hours=1)
 
 blueprint = Blueprint("password_reset", __name__, url_prefix="/password")
@@ -100,25 +100,17 @@ async def new_link(work: AsyncSession, user: User) -> str:
     if not user.is_active:
         raise RefusedError(f"{user.email} is deactivated. Activate the account first.")
     await _locked(work, user.id)
-    await void_links(work, user.id)
+    await one_time_links.void(work, RESET, user_id=user.id)
     facts = {"user_id": user.id, "email": user.email, "data": {"password": _today(user)}}
-    token = await one_time_links.new_token(work, RESET, LIFETIME, **facts)
+    token = await one_time_links.new(work, RESET, LIFETIME, **facts)
     log.info("reset link made user=%s", user.id)
     return one_time_links.link(f"/password/reset/{token}/")
-
-
-async def void_links(work: AsyncSession, user_id: int) -> None:
-    theirs = OneTimeToken.user_id == user_id, OneTimeToken.purpose == RESET
-    await work.execute(delete(OneTimeToken).where(*theirs))
 
 
 async def link_for(email: str) -> str:
     """A link for the operator to hand over; RefusedError when nobody could use it."""
     async with begin() as work:
-        user = await work.scalar(select(User).where(User.email == lookup_email(email)))
-        if user is None:
-            raise RefusedError(f"There is no account with the address {email}.")
-        return await new_link(work, user)
+        return await new_link(work, await user_by_email(work, email))
 
 
 # Using it

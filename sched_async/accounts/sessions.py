@@ -10,7 +10,6 @@ Every view is private unless it says ``@public``.
 """
 
 import hashlib
-import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
@@ -42,6 +41,7 @@ from ..request_scope import storage
 from ..times import now
 from .clients import origin
 from .current_user import CurrentUser
+from .tokens import hash_token, new_token
 
 __all__ = ["current_user", "login_required", "login_user", "logout_user", "public"]
 
@@ -230,7 +230,7 @@ async def login_user(user: User, remember: bool = False) -> None:
 
 def new_session(user: User, remember: bool) -> tuple[str, LoginSession]:
     """The token for the cookie, and the row, not saved yet, that gives it its meaning."""
-    token, moment = secrets.token_urlsafe(32), now()
+    token, moment = new_token(), now()
     login = LoginSession(
         user_id=user.id,
         token_hash=hash_token(token),
@@ -251,7 +251,7 @@ async def confirm_login() -> None:
     renewed, and its request changes nothing.  A view commits before it answers.
     (ASVS 7.2.4 and 7.4.1.)
     """
-    user, login, token = current_user.user, current_user.login, secrets.token_urlsafe(32)
+    user, login, token = current_user.user, current_user.login, new_token()
     if user is None or login is None:
         raise Unauthorized
     changed = {"token_hash": hash_token(token), "proven_at": now()}
@@ -302,11 +302,6 @@ async def _end_session() -> None:
     if token is not None:
         ended = LoginSession.token_hash == hash_token(token)
         await db.execute(delete(LoginSession).where(ended))
-
-
-def hash_token(token: str) -> str:
-    """SHA-256 is enough for 256 random bits; a slow hash is for what people choose."""
-    return hashlib.sha256(token.encode("utf-8")).hexdigest()
 
 
 async def send_to_login(error: Unauthorized) -> ResponseReturnValue:

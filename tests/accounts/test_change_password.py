@@ -7,7 +7,7 @@ import pytest
 from quart import Quart
 
 from sched_async.accounts.password_reset import link_for
-from sched_async.accounts.sessions import hash_token
+from sched_async.accounts.tokens import hash_token
 from sched_async.models import Attempt, KnownBrowser, OneTimeToken, User
 from sched_async.testing import Client, signed_in
 

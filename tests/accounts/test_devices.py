@@ -8,7 +8,8 @@ import time_machine
 from quart import Quart
 from sqlalchemy import insert
 
-from sched_async.accounts.sessions import MOST, hash_token
+from sched_async.accounts.sessions import MOST
+from sched_async.accounts.tokens import hash_token
 from sched_async.database import begin
 from sched_async.models import LoginSession, User
 from sched_async.testing import Client, signed_in

@@ -102,13 +102,6 @@ async def test_the_link_lasts_an_hour(app: Quart, link: str) -> None:
         assert (await refused(Client(app), link, form=FORM)).status_code == 404
 
 
-async def test_a_link_that_expired_is_cleared_away_by_the_next(app: Quart, link: str) -> None:
-    with time_machine.travel(datetime.now(UTC) + timedelta(hours=2)):
-        newer = await new_link(app)
-        assert [await is_over(app, each) for each in (link, newer)] == [True, False]
-    assert len((await contents(app))["one_time_token"]) == 1
-
-
 async def test_whoever_only_looks_uses_nothing_up(app: Quart, link: str) -> None:
     """As the previews of messengers and the scanners of mail do."""
     before = await contents(app)

@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from time_machine import Traveller
 
 from sched_async.accounts.known_browsers import MOST, REMEMBERED
-from sched_async.accounts.sessions import hash_token
+from sched_async.accounts.tokens import hash_token
 from sched_async.app import create_app
 from sched_async.config import load
 from sched_async.database import begin, reading

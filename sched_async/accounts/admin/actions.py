@@ -17,7 +17,7 @@ from ...database import begin, reading
 from ...errors import RefusedError
 from ...models import LoginSession, OneTimeToken, User
 from .. import activity, known_browsers
-from ..emails import lookup_email
+from ..emails import user_by_email
 from ..passwords import check_new, hash_password
 from ..two_factor import codes
 
@@ -137,13 +137,6 @@ async def count_and_sign_out(email: str) -> int:
         await known_browsers.forget(session, user.id)
         activity.record(session, user.id, "signed_out", by_owner=False)
         return await end_sessions(session, user)
-
-
-async def user_by_email(session: AsyncSession, email: str) -> User:
-    user = await session.scalar(select(User).where(User.email == lookup_email(email)))
-    if user is None:
-        raise RefusedError(f"There is no account with the address {email}.")
-    return user
 
 
 async def end_sessions(session: AsyncSession, user: User) -> int:

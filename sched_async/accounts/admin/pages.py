@@ -22,10 +22,9 @@ from ...errors import RefusedError
 from ...forms import Form, PlainText
 from ...models import User
 from .. import activity, password_reset
-from ..emails import canonical_email
+from ..emails import MAX_EMAIL, canonical_email
 from ..fresh_login import fresh_login_required, typed_before
 from ..registration import invitations
-from ..registration.rules import MAX_EMAIL
 from ..sessions import current_user, login_required
 from .actions import ACTIONS, NOT_TO_ONESELF
 
@@ -129,7 +128,7 @@ async def reset_link(user_id: int) -> ResponseReturnValue:
 @admin_required
 @fresh_login_required
 async def change(user_id: int, act: str) -> ResponseReturnValue:
-    """Do one of ``administration.ACTIONS``."""
+    """Do one of ``actions.ACTIONS``."""
     if act not in ACTIONS:
         abort(404)
     user = await (_user_alone(user_id) if act in NOT_TO_ONESELF else _user(user_id))

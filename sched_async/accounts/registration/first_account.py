@@ -4,15 +4,16 @@ import logging
 
 from quart import Blueprint, flash, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
-from sqlalchemy import select
 
 from ...database import db, reading
 from ...errors import RefusedError
-from ...models import OneTimeToken, User
-from ...times import now, zone_names
-from .. import activity
-from ..sessions import hash_token, public
-from .rules import SETUP, AccountForm, add_account, has_accounts, new_user, take_setup_tokens
+from ...models import User
+from ...times import zone_names
+from .. import activity, one_time_links
+from ..one_time_links import SETUP
+from ..sessions import public
+from ..tokens import hash_token
+from .rules import AccountForm, add_account, has_accounts, new_user
 
 blueprint = Blueprint("first_account", __name__)
 log = logging.getLogger("sched_async.security")
@@ -37,14 +38,14 @@ async def setup(token: str) -> ResponseReturnValue:
 
 
 async def _may_set_up(token: str) -> bool:
-    valid = (OneTimeToken.token_hash == hash_token(token), OneTimeToken.expires_at > now())
-    query = select(OneTimeToken.purpose).where(OneTimeToken.purpose == SETUP, *valid)
+    if await one_time_links.find(SETUP, token) is None:
+        return False
     async with reading() as session:
-        return await session.scalar(query) is not None and not await has_accounts(session)
+        return not await has_accounts(session)
 
 
 async def _first_account(token: str, user: User) -> ResponseReturnValue:
-    if hash_token(token) not in await take_setup_tokens(db) or await has_accounts(db):
+    if hash_token(token) not in await one_time_links.void(db, SETUP) or await has_accounts(db):
         return await render_template("accounts/setup_over.html"), 404
     await add_account(db, user)
     activity.record(db, user.id, "registered")

@@ -18,21 +18,20 @@ from quart import (
     url_for,
 )
 from quart.typing import ResponseReturnValue
-from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ... import mail
 from ...database import db
 from ...errors import RefusedError
-from ...models import OneTimeToken, User
+from ...models import User
 from ...times import zone_names
 from .. import activity, one_time_links
 from ..emails import canonical_email
+from ..one_time_links import INVITE
 from ..sessions import public
 from .rules import TAKEN, InvitedForm, add_account, find_link, is_taken, new_user
 
-INVITE = "invite"
 LIFETIME = timedelta(days=7)
 CLOSED = "Registration is closed. Set SCHED_REGISTRATION to “invite” to let invited people in."
 
@@ -50,9 +49,8 @@ async def invite(work: AsyncSession, email: str) -> str:
     email = canonical_email(email)
     if await is_taken(work, email):
         raise RefusedError(TAKEN, "email")
-    earlier = OneTimeToken.purpose == INVITE, OneTimeToken.email == email
-    await work.execute(delete(OneTimeToken).where(*earlier))
-    token = await one_time_links.new_token(work, INVITE, LIFETIME, email=email)
+    await one_time_links.void(work, INVITE, email=email)
+    token = await one_time_links.new(work, INVITE, LIFETIME, email=email)
     link = one_time_links.link(f"/register/{token}/")
     await mail.post(work, email, "You are invited to sched", "invitation", link=link)
     return link

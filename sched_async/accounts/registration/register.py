@@ -32,11 +32,11 @@ from ...models import OneTimeToken, User
 from ...security import throttle
 from ...times import zone_names
 from .. import activity, one_time_links
+from ..one_time_links import REGISTER
 from ..sessions import public
 from . import invitations
 from .rules import AccountForm, add_account, find_link, has_accounts, new_user
 
-REGISTER = "register"
 LIFETIME = timedelta(days=1)
 
 blueprint = Blueprint("register", __name__, url_prefix="/register")
@@ -51,8 +51,8 @@ async def register() -> ResponseReturnValue:
         email = await invitations.invited()
         if email is not None:
             return await invitations.accept(email)
-        if invitations.INVITE in session:
-            session.pop(invitations.INVITE)
+        if one_time_links.INVITE in session:
+            session.pop(one_time_links.INVITE)
             return await invitations.over()
     return await _ask_for_proof() if await is_open() else abort(404)
 
@@ -106,7 +106,7 @@ async def _send_link(work: AsyncSession, user: User) -> None:
     The message holds nothing that was typed, which could be anybody's advertisement.
     """
     data = {"name": user.name, "password_hash": user.password_hash, "timezone": user.timezone}
-    token = await one_time_links.new_token(work, REGISTER, LIFETIME, email=user.email, data=data)
+    token = await one_time_links.new(work, REGISTER, LIFETIME, email=user.email, data=data)
     link = one_time_links.link(f"/register/confirm/{token}/")
     await mail.post(work, user.email, "Confirm your address", "confirm_registration", link=link)
 
@@ -114,12 +114,12 @@ async def _send_link(work: AsyncSession, user: User) -> None:
 @blueprint.route("/confirm/<token>/")
 @public
 async def open_link(token: str) -> ResponseReturnValue:
-    return one_time_links.carry(REGISTER, token, ".confirm")
+    return one_time_links.carry(REGISTER, token, ".confirm_address")
 
 
 @blueprint.route("/confirm/", methods=["GET", "POST"])
 @public
-async def confirm() -> ResponseReturnValue:
+async def confirm_address() -> ResponseReturnValue:
     """Make the account of a proven address; a GET, which a mail scanner does too, only asks."""
     token = await find_link(REGISTER) if await is_open() else None
     if token is None:

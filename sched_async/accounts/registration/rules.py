@@ -6,12 +6,9 @@ its kind, in the transaction that makes the account.  So of several people with 
 exactly one wins.
 """
 
-import secrets
-from collections.abc import Sequence
 from datetime import timedelta
 
-from quart import current_app
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from wtforms import EmailField, PasswordField, StringField
@@ -21,16 +18,14 @@ from ...database import begin, reading
 from ...errors import RefusedError
 from ...forms import Form, PlainText, stripped
 from ...models import OneTimeToken, User
-from ...times import find_zone, now
+from ...times import find_zone
 from .. import one_time_links
-from ..emails import canonical_email
+from ..emails import MAX_EMAIL, canonical_email
+from ..one_time_links import SETUP
 from ..passwords import check_new, hash_password
-from ..sessions import hash_token
 
-SETUP = "setup"
 SETUP_LIFETIME = timedelta(hours=1)
 MAX_NAME = 100
-MAX_EMAIL = 254
 TAKEN = "There is an account with this address already."
 
 
@@ -73,7 +68,7 @@ async def add_account(session: AsyncSession, user: User) -> None:
 
     Raises IntegrityError when the address is taken; the caller commits.
     """
-    await take_setup_tokens(session)
+    await one_time_links.void(session, SETUP)
     user.is_admin = not await has_accounts(session)
     session.add(user)
     await session.flush()
@@ -101,23 +96,9 @@ async def setup_link() -> str | None:
     async with reading() as session:
         if await has_accounts(session):
             return None
-    token = secrets.token_urlsafe(32)
     async with begin() as session:
-        await session.execute(delete(OneTimeToken).where(OneTimeToken.expires_at <= now()))
-        expires_at = now() + SETUP_LIFETIME
-        session.add(
-            OneTimeToken(token_hash=hash_token(token), purpose=SETUP, expires_at=expires_at)
-        )
-    return f"{current_app.config['PUBLIC_URL']}/setup/{token}/"
-
-
-async def take_setup_tokens(session: AsyncSession) -> Sequence[str]:
-    """All of them: with the first account made, no other link may make one."""
-    setup = OneTimeToken.purpose == SETUP
-    taken = await session.scalars(
-        delete(OneTimeToken).where(setup).returning(OneTimeToken.token_hash)
-    )
-    return taken.all()
+        token = await one_time_links.new(session, SETUP, SETUP_LIFETIME)
+    return one_time_links.link(f"/setup/{token}/")
 
 
 class InvitedForm(Form):

@@ -9,7 +9,6 @@ unique column has the last word.  (OWASP ASVS 5.0, 6.3.8, 7.5.1.)
 
 import logging
 from datetime import timedelta
-from typing import Any
 
 from quart import Blueprint, flash, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
@@ -26,15 +25,13 @@ from ...errors import RefusedError
 from ...forms import Form
 from ...models import OneTimeToken, User
 from ...security import throttle
-from ...times import now
 from .. import activity, one_time_links
-from ..admin.actions import user_by_email
-from ..emails import canonical_email
+from ..emails import MAX_EMAIL, canonical_email, user_by_email
 from ..fresh_login import fresh_login_required, typed_before
-from ..registration.rules import MAX_EMAIL, TAKEN
-from ..sessions import current_user, hash_token, login_required
+from ..one_time_links import CHANGE_EMAIL
+from ..registration.rules import TAKEN
+from ..sessions import current_user, login_required
 
-CHANGE = "change-email"
 LIFETIME = timedelta(hours=24)
 SAME = "This is the address you have."
 
@@ -78,7 +75,7 @@ async def _ask_for_proof(email: str) -> ResponseReturnValue:
     is_admitted = await throttle.is_admitted(throttle.mail_to("change-email", email))
     user = await _locked()
     if is_admitted:  # an earlier link stays good where no newer one goes out
-        await _void_links(user)
+        await one_time_links.void(db, CHANGE_EMAIL, user_id=user.id)
         await _write_to(email, user)
     activity.record(db, user.id, "email_asked")
     await db.commit()
@@ -100,22 +97,17 @@ async def _locked() -> User:
     return user
 
 
-async def _void_links(user: User) -> None:
-    theirs = (OneTimeToken.user_id == user.id, OneTimeToken.purpose == CHANGE)
-    await db.execute(delete(OneTimeToken).where(*theirs))
-
-
 async def _write_to(email: str, user: User) -> None:
     """One message, and as much work, whether or not the address has an account.
 
     A stranger may read it, so it holds nothing that was typed but their own address.
     """
-    token = await one_time_links.new_token(db, CHANGE, LIFETIME, user_id=user.id, email=email)
+    token = await one_time_links.new(db, CHANGE_EMAIL, LIFETIME, user_id=user.id, email=email)
     owner = await db.scalar(select(User).where(User.email == email).limit(1))
     if owner is not None:  # nobody will have the token
         await mail.post(db, email, "Your address is in use here", "email_taken", name=owner.name)
         return
-    link = one_time_links.link(url_for(".confirm", token=token))
+    link = one_time_links.link(url_for(".confirm_address", token=token))
     await mail.post(db, email, "Confirm your new address", "email_confirm", link=link)
 
 
@@ -124,11 +116,11 @@ async def _write_to(email: str, user: User) -> None:
 
 @blueprint.route("/<token>/", methods=["GET", "POST"])
 @login_required
-async def confirm(token: str) -> ResponseReturnValue:
+async def confirm_address(token: str) -> ResponseReturnValue:
     """Ask once more, and then let the proven address count."""
     if request.method not in SAFE_METHODS:
         return await _change(token)
-    waiting = await db.scalar(select(OneTimeToken).where(*_mine(token)).limit(1))
+    waiting = await one_time_links.find(CHANGE_EMAIL, token, user_id=current_user.user_id)
     if waiting is None:
         return await _over()
     return await render_template("settings/email_confirm.html", token=token, email=waiting.email)
@@ -137,10 +129,10 @@ async def confirm(token: str) -> ResponseReturnValue:
 async def _change(token: str) -> ResponseReturnValue:
     """Whoever signs in or changes a password locks the person first; so does this."""
     user = await _locked()
-    taken = delete(OneTimeToken).where(*_mine(token)).returning(OneTimeToken.email)
-    email = await db.scalar(taken)
-    if email is None:
+    taken = await one_time_links.take(db, CHANGE_EMAIL, token, user_id=user.id)
+    if taken is None or taken.email is None:
         return await _over()
+    email = taken.email
     try:
         await set_address(db, user, email, "email_changed")
     except IntegrityError:
@@ -150,16 +142,6 @@ async def _change(token: str) -> ResponseReturnValue:
     log.info("email changed user=%s", user.id)
     await flash(f"Your address is {email} now. You sign in with it from now on.", "success")
     return redirect(url_for(".index"), 303)
-
-
-def _mine(token: str) -> tuple[Any, ...]:
-    """The link's row, if it is of whoever asks; to anybody else it does not exist."""
-    return (
-        OneTimeToken.token_hash == hash_token(token),
-        OneTimeToken.purpose == CHANGE,
-        OneTimeToken.user_id == current_user.user_id,
-        OneTimeToken.expires_at > now(),
-    )
 
 
 async def _over(taken: str | None = None) -> ResponseReturnValue:

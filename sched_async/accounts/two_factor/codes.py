@@ -23,7 +23,7 @@ from ...security import throttle
 from ...security.throttle import Tries
 from ...times import now
 from .. import activity, known_browsers
-from ..sessions import hash_token
+from ..tokens import hash_token
 from . import totp
 
 RECOVERY_CODES = 10

@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...models import OneTimeToken, User
 from .. import known_browsers, one_time_links
-from ..sessions import hash_token
+from ..one_time_links import SECOND_STEP
+from ..tokens import hash_token
 
-PURPOSE = "second-step"
 LIFETIME = timedelta(minutes=5)
 MOST_WRONG = 5
 
@@ -32,8 +32,8 @@ async def start(
 ) -> ResponseReturnValue:
     """Commit what is needed for the second step, and lead there."""
     data = {"remember": remember, "next": wanted, "wrong": 0, "state": _state(user)}
-    session[PURPOSE] = await one_time_links.new_token(
-        db, PURPOSE, LIFETIME, user_id=user.id, data=data
+    session[SECOND_STEP] = await one_time_links.new(
+        db, SECOND_STEP, LIFETIME, user_id=user.id, data=data
     )
     await db.commit()
     return redirect(url_for("login_second_step.ask"), 303)
@@ -44,10 +44,10 @@ async def locked(db: AsyncSession) -> tuple[OneTimeToken, User] | None:
 
     The account is locked first, so that the step is read as whoever came before left it.
     """
-    carried = one_time_links.carried(PURPOSE)
+    good = one_time_links.good(SECOND_STEP)
     whose = select(User).join(OneTimeToken, OneTimeToken.user_id == User.id)
-    user = await db.scalar(whose.where(*carried, User.is_active).with_for_update(of=User))
-    step = await db.scalar(select(OneTimeToken).where(*carried).with_for_update())
+    user = await db.scalar(whose.where(*good, User.is_active).with_for_update(of=User))
+    step = await db.scalar(select(OneTimeToken).where(*good).with_for_update())
     if user is None or step is None or step.data["state"] != _state(user):
         return None
     return step, user

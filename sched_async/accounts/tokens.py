@@ -1,0 +1,17 @@
+"""Random tokens, which a browser or a link carries, and their hash, which the database has."""
+
+import hashlib
+import re
+import secrets
+
+TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+def new_token() -> str:
+    """256 random bits."""
+    return secrets.token_urlsafe(32)
+
+
+def hash_token(token: str) -> str:
+    """SHA-256 is enough for 256 random bits; a slow hash is for what people choose."""
+    return hashlib.sha256(token.encode("utf-8")).hexdigest()
