@@ -230,6 +230,7 @@ async def check(app: Quart) -> None:
     async with database.migrating(app.config["DATABASE_URL"]) as connection:
         different = await connection.run_sync(migrations.differences)
         unsound = await _unsound(connection)
+        await connection.run_sync(migrations.refuse_orphans)
     if different:
         raise RefusedError(f"The schema is not the newest ({len(different)} differences).")
     if unsound:

@@ -126,11 +126,15 @@ async def upgrade(url: URL | str) -> None:
 
 @asynccontextmanager
 async def migrating(url: URL | str) -> AsyncIterator[Any]:
-    """One connection in one transaction that no other migration can enter."""
+    """One connection in one transaction that no other migration can enter.
+
+    On SQLite without foreign keys: to rebuild a table there is to drop it, and with them
+    that would delete all that refers to it.  Inside a transaction the pragma does nothing.
+    """
     url = make_url(url)
     engine = create_async_engine(url, poolclass=NullPool, hide_parameters=True)
     if url.get_backend_name() == "sqlite":
-        _use_sqlite(engine, "BEGIN IMMEDIATE")
+        _use_sqlite(engine, "BEGIN IMMEDIATE", "foreign_keys=OFF")
     try:
         async with _alone(url), engine.begin() as connection:
             if url.get_backend_name() == "postgresql":
@@ -140,6 +144,8 @@ async def migrating(url: URL | str) -> AsyncIterator[Any]:
         raise StartupError(
             f"{describe(url)} was made by a newer version of sched_async."
         ) from error
+    except migrations.OrphansError as error:
+        raise StartupError(f"{describe(url)} cannot be used: {error}.") from error
     except (DBAPIError, sqlite3.Error, OSError) as error:
         reason = error.orig if isinstance(error, DBAPIError) else error
         raise StartupError(f"{describe(url)} cannot be used: {reason}.") from error

@@ -3,8 +3,12 @@
 Instants are ``UtcSeconds``: aware datetimes in UTC here, whole seconds since 1970 in
 the database, so that SQLite and PostgreSQL compare them alike.  Values are plain and
 no method awaits.
+
+Rows are numbered, and no number is ever used twice: it stands in addresses and forms that
+somebody may still have open when the row is long gone.
 """
 
+import secrets
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -50,6 +54,8 @@ class UtcSeconds(TypeDecorator[datetime]):
 
 # SQLite numbers rows by itself only where the type is INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
+# By itself SQLite gives a deleted row's number out again; PostgreSQL's sequences never do.
+NEVER_TWICE: dict[str, Any] = {"sqlite_autoincrement": True}
 
 
 class Base(DeclarativeBase):
@@ -63,6 +69,7 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map: ClassVar[dict[Any, Any]] = {int: Id}
+    __table_args__: Any = NEVER_TWICE
 
 
 class User(Base):
@@ -140,6 +147,7 @@ class KnownBrowser(Base):
     __table_args__ = (
         UniqueConstraint("token_hash", "user_id"),
         Index(None, "user_id", "last_used_at", "id"),
+        NEVER_TWICE,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -163,7 +171,7 @@ class Activity(Base):
     """Something that happened to an account, for its owner to read."""
 
     __tablename__ = "activity"
-    __table_args__ = (Index(None, "user_id", "happened_at", "id"),)
+    __table_args__ = (Index(None, "user_id", "happened_at", "id"), NEVER_TWICE)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
@@ -177,7 +185,7 @@ class Attempt(Base):
     """One try at something that is limited, counted under each of its keys."""
 
     __tablename__ = "attempt"
-    __table_args__ = (Index(None, "key", "made_at"),)
+    __table_args__ = (Index(None, "key", "made_at"), NEVER_TWICE)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(64))
@@ -189,7 +197,7 @@ class OutgoingMail(Base):
     """A message on its way; it stays until it is sent, or has been tried often enough."""
 
     __tablename__ = "outgoing_mail"
-    __table_args__ = (Index(None, "sent_at", "next_try_at"),)
+    __table_args__ = (Index(None, "sent_at", "next_try_at"), NEVER_TWICE)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     recipient: Mapped[str] = mapped_column(String(254))
@@ -206,6 +214,10 @@ class OutgoingMail(Base):
     """What the server said at the last try that failed."""
 
 
+def new_uid() -> str:
+    return secrets.token_hex(16)
+
+
 class Appointment(Base):
     """A span of one user's time.
 
@@ -220,11 +232,15 @@ class Appointment(Base):
         CheckConstraint('"end" > start OR (allday AND "end" = start)', name="ends_after_it_starts"),
         CheckConstraint("title <> ''", name="has_a_title"),
         UniqueConstraint("user_id", "submission"),
+        UniqueConstraint("user_id", "uid"),
         Index(None, "user_id", "allday", "start_utc", "id"),
+        NEVER_TWICE,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    uid: Mapped[str] = mapped_column(String(255), default=new_uid)
+    """Its name in other calendars, for good."""
     title: Mapped[str] = mapped_column(String(255))
     start: Mapped[datetime] = mapped_column(DateTime)
     end: Mapped[datetime] = mapped_column(DateTime)
@@ -243,3 +259,12 @@ class Appointment(Base):
     def owned_by(cls, user_id: int) -> Select["Appointment"]:
         """Start every query here: what is not the user's does not exist."""
         return select(cls).where(cls.user_id == user_id)
+
+
+class Zone(Base):
+    """A time zone in use, and by which of its rules instants were derived (see ``zones``)."""
+
+    __tablename__ = "zone"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))

@@ -37,6 +37,7 @@ PROFILE_FIELDS = (
     "needs_second_factor",
 )
 APPOINTMENT_FIELDS = (
+    "uid",
     "title",
     "start",
     "end",
@@ -52,11 +53,11 @@ Facts = dict[str, Any]
 Part = tuple[str, AsyncIterator[Sequence[Any]], Callable[[Any], Facts]]
 
 
-async def make(user: User, host: str) -> IO[bytes]:
+async def make(user: User) -> IO[bytes]:
     """The zip, from its beginning; whoever asked for it closes it."""
     made = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 (it is handed on)
     try:
-        with ZipFile(made, "w", ZIP_DEFLATED) as archive, Events(user, host) as events:
+        with ZipFile(made, "w", ZIP_DEFLATED) as archive, Events(user) as events:
             with archive.open("account.json", "w", force_zip64=True) as entry:
                 await _write_account(entry, user, events)
             with archive.open("appointments.ics", "w", force_zip64=True) as entry:
@@ -71,9 +72,8 @@ async def make(user: User, host: str) -> IO[bytes]:
 class Events:
     """The appointments as events, and what has to stand before them."""
 
-    def __init__(self, user: User, host: str) -> None:
+    def __init__(self, user: User) -> None:
         self.file = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 (closed by __exit__)
-        self.host = host
         self.zones = {user.timezone}
         self.first = self.last = to_wall(now(), user.timezone).date()
 
@@ -83,14 +83,12 @@ class Events:
     def __exit__(self, *error: object) -> None:
         self.file.close()
 
-    def add(self, appointment: Appointment) -> str:
-        """Write one down; gives the name that it has in both files."""
-        self.file.write(ics.event(appointment, self.host).to_ical())
+    def add(self, appointment: Appointment) -> None:
+        self.file.write(ics.event(appointment).to_ical())
         self.first = min(self.first, appointment.start.date())
         self.last = max(self.last, appointment.end.date())
         if not appointment.allday:
             self.zones.add(appointment.timezone)
-        return ics.uid(appointment, self.host)
 
     def write_to(self, entry: IO[bytes]) -> None:
         entry.write(ics.head(self.zones, self.first, self.last))
@@ -122,7 +120,8 @@ def _parts(user_id: int, events: Events) -> tuple[Part, ...]:
     """Each list with the order of its index, and what is told of a row."""
 
     def appointment(row: Appointment) -> Facts:
-        return {"uid": events.add(row), **_facts(row, APPOINTMENT_FIELDS)}
+        events.add(row)
+        return _facts(row, APPOINTMENT_FIELDS)
 
     mine = Appointment.owned_by(user_id)
     order = (Appointment.allday, Appointment.start_utc, Appointment.id)

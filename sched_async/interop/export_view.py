@@ -36,7 +36,7 @@ async def download() -> ResponseReturnValue:
     slots: asyncio.Semaphore = current_app.extensions["export_slots"]
     await asyncio.wait_for(slots.acquire(), WAIT)
     try:
-        made = await export.make(user, current_app.config["PUBLIC_URL"].host)
+        made = await export.make(user)
     finally:
         slots.release()
     log.info("data exported user=%s", user.id)

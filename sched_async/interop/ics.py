@@ -30,10 +30,9 @@ def head(zones: Iterable[str], first: date, last: date) -> bytes:
     return beginning.removesuffix(TAIL)
 
 
-def event(appointment: Appointment, host: str) -> Event:
-    """One appointment of the server called ``host``."""
+def event(appointment: Appointment) -> Event:
     made = Event()
-    made.add("uid", uid(appointment, host))
+    made.add("uid", appointment.uid)
     made.add("dtstamp", appointment.modified_at)
     made.add("created", appointment.created_at)
     made.add("last-modified", appointment.modified_at)
@@ -60,8 +59,3 @@ def _add_time(made: Event, name: str, wall: datetime, zone: str) -> None:
 
 def is_utc(zone: str) -> bool:
     return zone.removeprefix("Etc/") in UTC_NAMES
-
-
-def uid(appointment: Appointment, host: str) -> str:
-    """The same for as long as there is this appointment; a number may be given out again."""
-    return f"{appointment.id}-{int(appointment.created_at.timestamp())}@{host}"

@@ -17,11 +17,27 @@ class UnknownRevisionError(Exception):
     """The database has a revision that this version does not have."""
 
 
-def upgrade(connection: Connection) -> None:
-    """Bring the schema to the newest revision."""
+class OrphansError(Exception):
+    """Rows refer to rows that are not there."""
+
+
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Bring the schema to the newest revision, or to an earlier one."""
     config = _config(connection)
     _refuse_newer(connection, config)
-    command.upgrade(config, "head")
+    before = MigrationContext.configure(connection).get_current_heads()
+    command.upgrade(config, revision)
+    if MigrationContext.configure(connection).get_current_heads() != before:
+        refuse_orphans(connection)
+
+
+def refuse_orphans(connection: Connection) -> None:
+    """What PostgreSQL never allows, and SQLite does while its foreign keys are off."""
+    if connection.dialect.name == "sqlite":
+        found = {row[0] for row in connection.exec_driver_sql("PRAGMA foreign_key_check")}
+        if found:
+            names = ", ".join(sorted(found))
+            raise OrphansError(f"rows in {names} belong to rows that are not there")
 
 
 def drop(connection: Connection) -> None:

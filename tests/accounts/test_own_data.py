@@ -10,12 +10,14 @@ from zipfile import ZipFile
 import pytest
 from icalendar import Calendar, Event
 from quart import Quart, Response
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from sched_async import database
 from sched_async.accounts.admin.actions import act_on
 from sched_async.accounts.password_reset import link_for
 from sched_async.accounts.settings import delete_account
+from sched_async.app import create_app
 from sched_async.database import begin, reading
 from sched_async.interop import export_view
 from sched_async.models import Appointment, Base, LoginSession, User
@@ -159,8 +161,33 @@ async def test_an_appointment_that_did_not_change_is_the_same_each_time(
     assert first[1] == second[1]
     uids = [row["uid"] for row in first[0]["appointments"]]
     assert len(set(uids)) == 2
-    assert all(uid.endswith("@localhost") for uid in uids)
+    assert all(len(uid) == 32 for uid in uids), "random, and without the name of a host"
     assert "DTSTAMP:" in first[1]
+
+
+async def test_an_appointment_keeps_its_uid_at_another_address_and_when_it_is_changed(
+    app: Quart, hers: Client, alice: User, settings: dict[str, Any]
+) -> None:
+    await keep(app, timed(alice, "Dentist"))
+    (before,) = (await exported(hers))[1].values()
+    async with app.app_context(), begin() as db:
+        await db.execute(update(Appointment).values(title="Barber"))
+    moved = create_app(settings | {"PUBLIC_URL": "http://127.0.0.1"})
+    async with database.opened(moved):
+        (after,) = (await exported(await signed_in(moved, ALICE)))[1].values()
+    assert (str(before["UID"]), "Barber") == (str(after["UID"]), str(after["SUMMARY"]))
+
+
+async def test_two_appointments_of_one_second_never_share_a_uid(
+    app: Quart, hers: Client, alice: User
+) -> None:
+    uids = set()
+    for _ in range(3):
+        await keep(app, timed(alice, "Dentist", created_at=START.replace(tzinfo=UTC)))
+        uids |= {str(event["UID"]) for event in (await exported(hers))[1].values()}
+        async with app.app_context(), begin() as db:
+            await db.execute(delete(Appointment))
+    assert len(uids) == 3
 
 
 async def test_text_cannot_become_another_event(app: Quart, hers: Client, alice: User) -> None:

@@ -298,3 +298,17 @@ async def test_the_list_holds_ones_own_appointments_only(
     await add(app, alice, timed("Dentist", "2030-05-06T09:00"))
     assert titles(await text(await hers.get(LIST))) == ["Dentist"]
     assert titles(await text(await hers.get(LIST + "?past=1"))) == []
+
+
+async def test_an_edit_form_left_open_never_changes_an_appointment_made_later(
+    app: Quart, hers: Client, dentist: str
+) -> None:
+    """Not even when its own was the last one that was made, and is deleted."""
+    assert (await hers.delete(f"{dentist}delete/")).status_code == 200
+    other = await make(hers, title="Made later")
+    for path in ("", "edit/", "delete/"):
+        assert (await hers.get(dentist + path)).status_code == 404
+    response = await hers.post(f"{dentist}edit/", form=DENTIST | {"title": "Meant for the other"})
+    assert response.status_code == 404
+    assert other != dentist
+    assert [row.title for row in await rows(app)] == ["Made later"]

@@ -1,0 +1,182 @@
+"""A filled database of an earlier schema, brought to the newest: nothing is lost on the way."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import Connection, MetaData, Table, delete, insert, select, text
+from sqlalchemy.engine import make_url
+
+from sched_async import migrations
+from sched_async.database import migrating, upgrade
+from sched_async.errors import StartupError
+from sched_async.models import Base
+
+from .servers import create_database, drop_database
+
+BEFORE = "0002"
+ROWS = 3  # of each table
+NUMBERED = [name for name, table in Base.metadata.tables.items() if "id" in table.columns]
+only_sqlite = pytest.mark.parametrize("blank_database", ["sqlite"], indirect=True)
+only_postgresql = pytest.mark.parametrize("blank_database", ["postgresql"], indirect=True)
+PERSON = {
+    "name": "Alice",
+    "password_hash": "-",
+    "timezone": "Europe/Berlin",
+    "is_active": True,
+    "is_admin": True,
+    "created_at": 1,
+    "week_start": 7,
+    "clock_hours": 12,
+    "needs_second_factor": True,
+    "totp_step": 5,
+}
+APPOINTMENT = {
+    "title": "Zahnärztin",
+    "start": datetime(2027, 1, 1, 9, 30),
+    "end": datetime(2027, 1, 1, 10, 30),
+    "allday": False,
+    "timezone": "Europe/Berlin",
+    "start_utc": 1798792200,
+    "end_utc": 1798795800,
+    "location": "Markt 1",
+    "description": "a\r\nb",
+    "created_at": 1,
+    "modified_at": 2,
+}
+MAIL = {"recipient": "a@example.org", "subject": "s", "text": "t", "html": "h", "problem": ""}
+
+
+def row(table: str, number: int) -> dict[str, Any]:
+    """One row of the schema of then; the rows of number ``n`` are about the user ``n``."""
+    owner, key = {"user_id": number}, f"{table}-{number}"
+    seen = {"address": "::1", "user_agent": "Firefox"}
+    rows: dict[str, dict[str, Any]] = {
+        "user": {"email": key, **PERSON},
+        "login_session": owner
+        | seen
+        | {"token_hash": key, "remember": True, "created_at": 1}
+        | {"last_seen_at": 2, "expires_at": 3, "proven_at": 4},
+        "one_time_token": owner
+        | {"token_hash": key, "purpose": "reset", "expires_at": 1, "email": "a", "data": {"a": 1}},
+        "device": owner | {"token_hash": key, "last_used_at": 1, "trusted_until": 2},
+        "recovery_code": owner | {"code_hash": key},
+        "activity": owner | seen | {"event": "login", "happened_at": number},
+        "attempt": {"key": key, "made_at": 1},
+        "outgoing_mail": {"message_id": key, "created_at": 1, "tries": 0, **MAIL},
+        "appointment": owner | {"submission": key} | APPOINTMENT,
+    }
+    return rows[table]
+
+
+@pytest.fixture
+async def old_url(
+    blank_database: Path | str, request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[str]:
+    """A database of the schema before numbers were used once, with rows in every table."""
+    server = None
+    url = f"sqlite+aiosqlite:///{tmp_path}/old.db"
+    if not isinstance(blank_database, Path):
+        server = cast(str, request.getfixturevalue("postgresql"))
+        url = await create_database(server, "old")
+    async with migrating(url) as connection:
+        await connection.run_sync(migrations.upgrade, BEFORE)
+        await connection.run_sync(fill)
+    yield url
+    if server:
+        await drop_database(server, "old")
+
+
+def tables(connection: Connection) -> list[Table]:
+    """As they are in the database, owners first."""
+    found = MetaData()
+    found.reflect(connection)
+    return [table for table in found.sorted_tables if table.name != "alembic_version"]
+
+
+def fill(connection: Connection) -> None:
+    for table in tables(connection):
+        rows = [row(table.name, number) for number in range(1, ROWS + 1)]
+        connection.execute(insert(table), rows)
+
+
+def contents(connection: Connection) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table."""
+    return {
+        table.name: [
+            dict(found._mapping) for found in connection.execute(select(table).order_by(table.c[0]))
+        ]
+        for table in tables(connection)
+    }
+
+
+async def test_every_row_comes_along_as_it_was(old_url: str) -> None:
+    async with migrating(old_url) as connection:
+        before = await connection.run_sync(contents)
+    assert {name: len(rows) for name, rows in before.items()} == dict.fromkeys(before, ROWS)
+    await upgrade(old_url)
+    async with migrating(old_url) as connection:
+        after = await connection.run_sync(contents)
+        assert await connection.run_sync(migrations.differences) == []
+    assert [zone["name"] for zone in after.pop("zone")] == ["Europe/Berlin"]
+    uids = {appointment.pop("uid") for appointment in after["appointment"]}
+    assert len(uids) == ROWS
+    assert {len(uid) for uid in uids} == {32}
+    assert after == before
+
+
+async def test_no_number_is_given_out_again(old_url: str) -> None:
+    """Neither the highest that was there before, nor one that was given out since."""
+    await upgrade(old_url)
+    async with migrating(old_url) as connection:
+        found = {table.name: table for table in await connection.run_sync(tables)}
+        for name in NUMBERED:
+            table, given = found[name], [ROWS]
+            for number in (ROWS + 1, ROWS + 2):
+                await connection.execute(delete(table).where(table.c.id == given[-1]))
+                fresh = row(name, number) | ({"uid": str(number)} if name == "appointment" else {})
+                fresh |= {"user_id": 1} if "user_id" in fresh else {}
+                made = await connection.execute(insert(table).values(fresh).returning(table.c.id))
+                given.append(made.scalar_one())
+            assert sorted(set(given)) == given, name
+
+
+async def test_every_number_of_a_row_is_one_that_is_used_once(database_url: str) -> None:
+    """Alembic does not compare this."""
+    async with migrating(database_url) as connection:
+        if connection.dialect.name == "sqlite":
+            query = text("SELECT name FROM sqlite_master WHERE sql LIKE '% AUTOINCREMENT%'")
+            assert set((await connection.scalars(query)).all()) == set(NUMBERED)
+        else:
+            for name in NUMBERED:
+                sequence = text("SELECT pg_get_serial_sequence(:name, 'id')")
+                assert await connection.scalar(sequence, {"name": f'"{name}"'}), name
+
+
+@only_sqlite
+async def test_an_upgrade_that_meets_rows_without_owner_says_so_and_changes_nothing(
+    old_url: str,
+) -> None:
+    path = make_url(old_url).database or ""
+    with closing(sqlite3.connect(path)) as connection:  # whose foreign keys are off
+        connection.execute('DELETE FROM "user" WHERE id = 2')
+        connection.commit()
+    with pytest.raises(StartupError, match="rows in activity, appointment, device,"):
+        await upgrade(old_url)
+    async with migrating(old_url) as connection:
+        after = await connection.run_sync(contents)
+    assert (len(after["user"]), len(after["appointment"])) == (ROWS - 1, ROWS)
+    assert "uid" not in after["appointment"][0]
+
+
+@only_postgresql
+async def test_a_sequence_that_is_behind_its_rows_catches_up(old_url: str) -> None:
+    async with migrating(old_url) as connection:
+        await connection.execute(text("SELECT setval('appointment_id_seq', 1)"))
+    await upgrade(old_url)
+    async with migrating(old_url) as connection:
+        assert await connection.scalar(text("SELECT nextval('appointment_id_seq')")) == ROWS + 1
