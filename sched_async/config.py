@@ -55,6 +55,10 @@ class PublicUrl:
         return urlsplit(str(self)).hostname or ""
 
     @property
+    def port(self) -> int:
+        return urlsplit(str(self)).port or DEFAULT_PORTS[self.scheme]
+
+    @property
     def is_loopback(self) -> bool:
         return is_loopback(self.host)
 

@@ -18,8 +18,9 @@ from sqlalchemy.engine import URL
 
 from . import database, jobs
 from .accounts.registration.rules import setup_link
-from .config import secret_key
+from .config import PublicUrl, secret_key
 from .errors import StartupError
+from .ports import own_ports
 
 # A bug of write-ahead logging, mended in 3.51.3; our one write connection avoids it.
 WAL_RESET_FIXED = (3, 51, 3)
@@ -134,3 +135,17 @@ async def _welcome(app: Quart) -> None:
     first = f" Make the first account within an hour at {link}" if link else ""
     sys.stdout.write(f"sched_async is at {app.config['PUBLIC_URL']}/.{first}\n")
     sys.stdout.flush()
+    _warn_of_other_port(app.config["PUBLIC_URL"], app.config["TRUSTED_PROXIES"])
+
+
+def _warn_of_other_port(public_url: PublicUrl, proxies: int) -> None:
+    """Without a proxy, links to a port that nobody listens on lead nowhere."""
+    ports = own_ports()
+    if proxies or not ports or public_url.port in ports:
+        return
+    here = f"{public_url.scheme}://{public_url.netloc.removesuffix(f':{public_url.port}')}"
+    sys.stderr.write(
+        f"sched_async: this server listens on port {' and '.join(map(str, ports))}, but its links "
+        f"lead to {public_url}. Unless something passes requests on from there, stop it and set "
+        f"SCHED_PUBLIC_URL={here}:{ports[0]}\n"
+    )

@@ -187,7 +187,7 @@ def hypercorn_server(
     with tempfile.TemporaryDirectory(prefix="sched-web-") as logs:
         log = Path(logs) / "log"
         with _running(command, log, stop_by=signal.SIGTERM, cwd=folder, env=env) as server:
-            host = urlsplit(env["SCHED_PUBLIC_URL"]).netloc
+            host = urlsplit(env["SCHED_PUBLIC_URL"]).netloc or "localhost"
             _wait_until(lambda: _answers(port, host), server)
             yield WebServer(server.process, log, port, url)
 

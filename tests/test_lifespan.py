@@ -280,3 +280,34 @@ def test_a_server_that_is_not_there_is_named_without_its_password(start: Start) 
     said = start(DATABASE_URL=f"postgresql+asyncpg://sched:hunter2hunter2@{address}")
     assert said.startswith(f"The database postgresql+asyncpg://sched:***@{address} cannot be used:")
     assert "hunter2" not in said
+
+
+OTHER_PORT = (
+    "sched_async: this server listens on port {port}, but its links lead to {url}. Unless "
+    "something passes requests on from there, stop it and set SCHED_PUBLIC_URL={right}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("config", "url", "right"),
+    [
+        ("hypercorn.toml", "", "http://localhost:{port}"),
+        (None, "http://[::1]", "http://[::1]:{port}"),
+    ],
+)
+def test_a_server_on_another_port_than_its_links_says_so(
+    tmp_path: Path, config: str | None, url: str, right: str
+) -> None:
+    environment = {"SCHED_DATA_DIR": str(tmp_path), "SCHED_PUBLIC_URL": url}
+    path = ROOT / config if config else None
+    with hypercorn_server(environment, config=path) as server:
+        right = right.format(port=server.port)
+        said = OTHER_PORT.format(port=server.port, url=url or "http://localhost:8000", right=right)
+        assert said in server.output()
+
+
+def test_a_server_that_is_where_its_links_lead_says_nothing(tmp_path: Path) -> None:
+    for more in ({}, {"SCHED_PUBLIC_URL": "http://localhost", "SCHED_TRUSTED_PROXIES": "1"}):
+        with hypercorn_server({"SCHED_DATA_DIR": str(tmp_path), **more}) as server:
+            assert "sched_async is at" in server.output()
+            assert "listens on port" not in server.output()

@@ -21,6 +21,7 @@ from ..security.throttle import Tries
 from . import activity, known_browsers, one_time_links
 from .clients import origin
 from .passwords import MAX_LENGTH, check_within_limits
+from .registration.rules import has_accounts
 from .sessions import current_user, load_user, login_user, logout_user, public
 from .two_factor import pending_login
 
@@ -51,7 +52,8 @@ async def login() -> ResponseReturnValue:
     if current_user.is_authenticated:
         return redirect(local_path(wanted), 303)
     form = LoginForm(MultiDict({"next": wanted}) if wanted else None)
-    return await render_template("accounts/login.html", form=form)
+    is_new = not await has_accounts(db)
+    return await render_template("accounts/login.html", form=form, is_new=is_new)
 
 
 async def _sign_in(form: LoginForm) -> ResponseReturnValue:

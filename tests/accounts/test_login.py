@@ -201,3 +201,15 @@ async def test_a_login_that_is_refused_leaves_no_row(
     await log_in(client, "alice@example.org", "not this one either")
     async with app.app_context(), reading() as db:
         assert (await db.scalars(select(LoginSession))).all() == []
+
+
+BEGIN = "There are no accounts here yet. To make the first, open the link that this server printed"
+
+
+async def test_a_server_without_accounts_says_how_to_begin(app: Quart, client: Browser) -> None:
+    assert BEGIN in await text(await client.get("/login/"))
+    async with app.app_context():
+        await create_account(
+            name="Alice", email="alice@example.org", password=ALICE_PASSWORD, timezone="UTC"
+        )
+    assert BEGIN not in await text(await client.get("/login/"))
