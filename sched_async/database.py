@@ -184,6 +184,7 @@ def _use_sqlite(engine: AsyncEngine, begin_statement: str, *more: str) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def configure(connection: Any, record: object) -> None:
         connection.isolation_level = None  # the driver would begin transactions too late
+        connection.create_function("lower", 1, _lower, deterministic=True)
         cursor = connection.cursor()
         for pragma in (*SQLITE_PRAGMAS, *more):
             cursor.execute(f"PRAGMA {pragma}")
@@ -197,6 +198,11 @@ def _use_sqlite(engine: AsyncEngine, begin_statement: str, *more: str) -> None:
     @event.listens_for(engine.sync_engine, "begin")
     def begin_transaction(connection: Connection) -> None:
         connection.exec_driver_sql(begin_statement)
+
+
+def _lower(text: Any) -> Any:
+    """SQLite's own knows the capitals of ASCII alone."""
+    return text.lower() if isinstance(text, str) else text
 
 
 def _postgresql_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:

@@ -4,6 +4,7 @@ None of it works or shows after its time; this only keeps the tables small, and 
 promise that activity goes after 90 days.
 """
 
+import logging
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,8 @@ from .sessions import has_ended
 EVERY = timedelta(hours=1)
 BATCH = 500  # rows in one transaction, so that nobody's request waits long behind it
 
+log = logging.getLogger("sched_async.background")
+
 
 def init_app(app: Quart) -> None:
     add_job(app, sweep, EVERY)
@@ -28,8 +31,11 @@ def init_app(app: Quart) -> None:
 async def sweep() -> None:
     moment = now()
     for model, is_over in _over(moment):
-        while await _sweep_batch(model, is_over) == BATCH:
-            pass
+        try:
+            while await _sweep_batch(model, is_over) == BATCH:
+                pass
+        except Exception:  # one table's trouble keeps no other from being cleared
+            log.exception("%s not cleared away", model.__tablename__)
 
 
 def _over(moment: datetime) -> tuple[tuple[type[Base], ColumnElement[bool]], ...]:

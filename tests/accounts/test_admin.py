@@ -268,3 +268,21 @@ async def test_two_administrators_cannot_end_each_other(
     assert 303 in [answer.status_code for answer in answers]
     people = [await person(app, user.id) for user in (alice, mallory)]
     assert [user.is_admin and user.is_active for user in people].count(True) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("\u00c4nne M\u00dcLLER", "\u00e4nne m\u00fcller"),
+        ("\u0141ukasz", "\u0142UKASZ"),
+        ("\u03a9MEGA", "\u03c9m"),
+        ("Zo\u00eb", "zO\u00cb"),
+    ],
+)
+async def test_people_are_found_whatever_their_capitals(
+    app: Quart, admin: Client, mallory: User, name: str, wanted: str
+) -> None:
+    async with app.app_context(), begin() as db:
+        await db.execute(update(User).where(User.id == mallory.id).values(name=name))
+    found = await text(await admin.get(PEOPLE, query_string={"q": wanted}))
+    assert "mallory@example.org" in found

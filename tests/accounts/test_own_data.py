@@ -10,7 +10,7 @@ from zipfile import ZipFile
 import pytest
 from icalendar import Calendar, Event
 from quart import Quart, Response
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from sched_async import database
@@ -552,3 +552,33 @@ async def test_an_account_that_cannot_be_deleted_does_not_keep_the_others(
     assert (await rows_of(app, alice.id))["user"] == 1
     assert (await rows_of(app, mallory.id))["user"] == 0
     assert f"account not deleted user={alice.id}" in caplog.text
+
+
+REFUSE = (
+    "CREATE TRIGGER refuse BEFORE DELETE ON user WHEN old.email LIKE 'stuck%' "
+    "BEGIN SELECT RAISE(ABORT, 'no'); END"
+)
+
+
+@pytest.mark.parametrize("blank_database", ["sqlite"], indirect=True)
+async def test_accounts_that_cannot_be_deleted_keep_no_other(
+    app: Quart, alice: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However many there are, and though they have waited for longer."""
+    stuck = {
+        "name": "",
+        "password_hash": "",
+        "timezone": "UTC",
+        "delete_at": now() - timedelta(days=1),
+    }
+    people = [stuck | {"email": f"stuck{n}@example.org"} for n in range(delete_account.MOST + 1)]
+    async with app.app_context(), begin() as db:
+        await (await db.connection()).exec_driver_sql(REFUSE)
+        await db.execute(insert(User), people)
+        late = {"email": "late@example.org", "delete_at": now()}
+        await db.execute(insert(User), [stuck | late])
+    await due(app, alice.id)
+    await delete_due(app)
+    left = {user.email for user in await all_rows(app, User)}
+    assert left == {person["email"] for person in people}
+    assert caplog.text.count("account not deleted") == len(people)

@@ -120,3 +120,19 @@ async def test_a_served_app_sweeps_by_itself(settings: dict[str, Any]) -> None:
             job.wake()  # the first time would come within a minute
         while await left(second):
             pass  # each look leaves the job its turn
+
+
+REFUSE = "CREATE TRIGGER refuse BEFORE DELETE ON login_session BEGIN SELECT RAISE(ABORT, 'no'); END"
+
+
+@pytest.mark.parametrize("blank_database", ["sqlite"], indirect=True)
+async def test_a_table_that_cannot_be_cleared_keeps_no_other(app: Quart, alice: User) -> None:
+    moment = datetime.now(UTC)
+    await write(app, LoginSession, [login(alice, "stuck", expires_at=moment - DAY)])
+    old = {"user_id": alice.id, "event": "login", "happened_at": moment - 91 * DAY}
+    await write(app, Activity, [old])
+    async with app.app_context(), begin() as db:
+        await (await db.connection()).exec_driver_sql(REFUSE)
+    await run(app)
+    assert await names(app, LoginSession.token_hash) == {"stuck"}
+    assert await names(app, Activity.event) == set()

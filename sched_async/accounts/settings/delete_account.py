@@ -5,6 +5,7 @@ to keep it.  Then it goes, and with it every row that is the person's.
 """
 
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -35,7 +36,7 @@ from ..sessions import current_user, login_required, logout_user
 
 GRACE = timedelta(days=7)
 LOOK_EVERY = timedelta(hours=1)
-MOST = 100  # accounts in one go
+MOST = 100  # accounts in one query
 BATCH = 1000  # rows in one statement
 MOST_ADMINISTRATORS = 1000
 SOLE_ADMINISTRATOR = (
@@ -129,17 +130,23 @@ async def _page(form: Form, refusal: str | None) -> str:
 async def delete_due() -> None:
     """Delete the accounts whose time is over, each in one transaction.
 
-    One that fails is tried again the next time, and does not keep the others.
+    One that fails is tried again the next time, and does not keep the others, however many fail.
     """
-    due = select(User.id).where(User.delete_at <= now()).order_by(User.delete_at, User.id)
+    last = 0
+    while user_ids := await _next_due(last):
+        for user_id in user_ids:
+            try:
+                async with begin() as work:
+                    await _delete_one(work, user_id)
+            except Exception:
+                log.exception("account not deleted user=%s", user_id)
+        last = user_ids[-1]
+
+
+async def _next_due(last: int) -> Sequence[int]:
+    due = select(User.id).where(User.delete_at <= now(), User.id > last).order_by(User.id)
     async with reading() as work:
-        user_ids = (await work.scalars(due.limit(MOST))).all()
-    for user_id in user_ids:
-        try:
-            async with begin() as work:
-                await _delete_one(work, user_id)
-        except Exception:
-            log.exception("account not deleted user=%s", user_id)
+        return (await work.scalars(due.limit(MOST))).all()
 
 
 async def _delete_one(work: AsyncSession, user_id: int) -> None:
