@@ -185,7 +185,7 @@ def mail_address(text: str) -> str:
     try:
         checked = validate_email(text, check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError:
-        raise ValueError("must be an e-mail address like sched@example.org") from None
+        raise ValueError("must be an email address like sched@example.org") from None
     return checked.ascii_email or checked.normalized
 
 

@@ -68,7 +68,7 @@ class TooManyAttemptsError(Exception):
 
     @property
     def sentence(self) -> str:
-        return f"Too many tries. {self.advice}"
+        return f"Too many attempts. {self.advice}"
 
     @property
     def _seconds(self) -> int:
@@ -84,28 +84,28 @@ class Page:
 
 PAGES = {
     400: Page(
-        "That request made no sense",
-        "The address or the data that arrived could not be read.",
+        "We couldn't understand that request",
+        "The address or the data that you sent could not be read.",
         "Check the address, or go back and try again.",
     ),
     401: Page(
         "Please sign in",
-        "This is only for people who are signed in.",
+        "You need to be signed in to see this.",
         "Sign in and try again.",
     ),
     403: Page(
-        "That form is no longer valid",
-        "For your safety a form works only in the browser and the sign-in it was made for.",
-        "Go back, reload the page, and send the form again. What you typed is still there.",
+        "This form is no longer valid",
+        "For your security, a form works only in the browser and the session it was made for.",
+        "Go back, reload the page and send the form again. What you entered is still there.",
     ),
     404: Page(
-        "There is nothing here",
-        "This page does not exist, or what it showed has been deleted.",
-        "Look for it among your appointments.",
+        "Page not found",
+        "This page doesn't exist, or what it showed has been deleted.",
+        "Go to your appointments and look for it there.",
     ),
     405: Page(
-        "That cannot be done here",
-        "This address exists, but not for what your browser asked of it.",
+        "That can't be done here",
+        "This address exists, but doesn't support what your browser tried to do.",
         "Go to your appointments and start from there.",
     ),
     408: Page(
@@ -114,9 +114,9 @@ PAGES = {
         "Check your connection and try again.",
     ),
     413: Page(
-        "That is too much",
-        "What you sent is larger than this form takes.",
-        "Go back, shorten it, and send it again.",
+        "That's too large",
+        "What you sent is larger than this form accepts.",
+        "Go back, shorten it and send it again.",
     ),
     414: Page(
         "That address is too long",
@@ -124,33 +124,33 @@ PAGES = {
         "Go to your appointments and start from there.",
     ),
     415: Page(
-        "That kind of data is not taken",
-        "This address takes form data (application/x-www-form-urlencoded).",
-        "Send a form.",
+        "Unsupported format",
+        "This address accepts only form data (application/x-www-form-urlencoded).",
+        "Send a form instead.",
     ),
     421: Page(
-        "This server has another name",
-        "The address you used is not the one this server was set up for.",
-        "Use its usual address. Its operator sets that as SCHED_PUBLIC_URL.",
+        "Wrong address",
+        "This server is set up for a different address.",
+        "Use its usual address. The operator sets it as SCHED_PUBLIC_URL.",
     ),
     422: Page(
-        "Something is not right yet",
-        "One of the values cannot be used.",
-        "Go back, correct it, and send the form again.",
+        "Something needs correcting",
+        "One of the values can't be used.",
+        "Go back, correct it and send the form again.",
     ),
     429: Page(
-        "Too many tries",
-        "There have been too many tries in a short time.",
-        "Wait a while before you try again.",
+        "Too many attempts",
+        "There have been too many attempts in a short time.",
+        "Wait a while and try again.",
     ),
     500: Page(
-        "Something went wrong here",
-        "It is not your fault, and nothing was changed.",
-        "Try again. If it keeps happening, tell your operator the number below.",
+        "Something went wrong",
+        "It's not your fault, and nothing was changed.",
+        "Try again. If it keeps happening, report the ID below to your administrator.",
     ),
     503: Page(
-        "Busy just now",
-        "The server has more to do than it can, or its database does not answer.",
+        "The server is busy",
+        "The server is overloaded, or its database isn't responding.",
         "Wait a few seconds and try again.",
     ),
 }

@@ -56,7 +56,7 @@ class PlainText:
     def __call__(self, form: Any, field: Field) -> None:
         unseen = (char for char in field.data or "" if unicodedata.category(char) in self.refused)
         if any(char not in self.allowed for char in unseen):
-            raise ValidationError("This holds a character that cannot be shown.")
+            raise ValidationError("This contains a character that can't be used.")
 
 
 def stripped(text: str | None) -> str | None:

@@ -72,7 +72,7 @@ async def error_page(response: Response, code: int) -> tuple[str, str, str]:
     assert_secured(response)
     assert response.content_type == "text/html; charset=utf-8"
     page = await text(response)
-    assert f"Error {code} · {response.headers['X-Request-ID']}" in page
+    assert f"Error {code} · ID {response.headers['X-Request-ID']}" in page
     assert 'class="button main" href="/appointments/"' in page, "a way on"
     title = re.search(r"<h1>([^<]+)</h1>", page)
     told = SENTENCE.search(page)
@@ -146,7 +146,7 @@ async def test_the_page_of_somebody_signed_in_keeps_their_name(app: Quart, alice
     client = await signed_in(app, "alice@example.org")
     page = await text(await client.get("/nowhere/"))
     assert "Alice" in page
-    assert "My appointments" in page
+    assert "Your appointments" in page
 
 
 # Real requests that end there
@@ -289,6 +289,6 @@ async def test_even_without_its_templates_the_server_answers(failing: Quart, pat
     assert response.status_code == 500
     assert_secured(response)
     assert await text(response) == (
-        "Something went wrong here. Nothing was changed; please try again.\n"
+        "Something went wrong. Nothing was changed; please try again.\n"
     )
     assert (await failing.test_client().get("/health/live")).status_code == 200

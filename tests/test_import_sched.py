@@ -358,7 +358,7 @@ async def test_an_account_without_an_address_is_skipped_and_named(
     result = await bring_over([account(1), account(2, **changed)], rows)
     assert done(result) == "Imported 1 accounts and 1 appointments.\n"
     assert result.stderr.splitlines() == [
-        "Skipped account 2: This is not an e-mail address.",
+        "Skipped account 2: This is not an email address.",
         "Skipped appointment 2: it belongs to nobody here.",
     ]
     assert [user.email for user in await users(app)] == ["ada1@example.org"]
@@ -490,7 +490,7 @@ async def test_a_folder_and_a_missing_file_are_wrong_usage(
 async def test_an_unknown_zone_is_refused(app: Quart, bring_over: Import) -> None:
     result = await bring_over([account()], [], "--timezone", "Europe/Atlantis")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith("Error: timezone: There is no such time zone.")
+    assert result.stderr.startswith("Error: timezone: Unknown time zone.")
     assert await users(app) == []
 
 

@@ -159,7 +159,7 @@ async def test_each_start_prints_a_new_link_while_there_is_no_account(
             assert found
             links.append(found[1].removeprefix("http://localhost"))
             page = await text(await QuartClient(app).get(links[-1]))
-            assert "Make the first account" in page
+            assert "Create the first account" in page
     assert len(set(links)) == 3
 
 

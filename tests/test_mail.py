@@ -762,5 +762,5 @@ async def test_mail_is_from_this_host_unless_somebody_else_is_named(
 
 @pytest.mark.parametrize("sender", ["sched", "a@b\r\nBcc: c@d", "sched <sched@example.org>", "@"])
 def test_a_sender_that_is_no_address_is_refused(sender: str) -> None:
-    with pytest.raises(SettingError, match="SCHED_MAIL_FROM must be an e-mail address"):
+    with pytest.raises(SettingError, match="SCHED_MAIL_FROM must be an email address"):
         load({"MAIL_FROM": sender})

@@ -6,7 +6,7 @@ from quart import has_request_context, request
 from ua_parser import parse
 
 MAX_USER_AGENT = 255
-UNKNOWN = "An unknown browser"
+UNKNOWN = "Unknown browser"
 
 
 def origin() -> dict[str, str]:
@@ -27,7 +27,7 @@ def describe(user_agent: str) -> str:
     >>> describe("Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0")
     'Firefox on Linux'
     >>> describe("")
-    'An unknown browser'
+    'Unknown browser'
     """
     found = parse(user_agent)
     names = [part.family for part in (found.user_agent, found.os) if part is not None]

@@ -20,7 +20,7 @@ def canonical_email(text: str) -> str:
             text.strip(), check_deliverability=False, globally_deliverable=False
         )
     except EmailNotValidError:
-        raise RefusedError("This is not an e-mail address.", "email") from None
+        raise RefusedError("This is not an email address.", "email") from None
     return checked.normalized.lower()
 
 

@@ -44,8 +44,8 @@ from .two_factor import codes
 PROOF_LIFETIME = timedelta(minutes=10)
 MAX_KEPT = 1500  # bytes: the cookie that keeps them has room for about 3000
 KEPT_FOR = timedelta(hours=1)
-WRONG = "This is not your password."
-ONCE_MORE = "Thank you. Nothing has changed yet: please do it once more."
+WRONG = "Incorrect password."
+ONCE_MORE = "Thank you. Nothing has been changed yet: please try again."
 
 View = TypeVar("View", bound=Callable[..., Awaitable[Any]])
 blueprint = Blueprint("fresh_login", __name__)
@@ -86,7 +86,7 @@ async def _ask_first() -> ResponseReturnValue:
     path = _page()
     page = url_for("fresh_login.confirm", next=path + _query())
     if wants_json():
-        message = "Confirm first that it is you."
+        message = "Confirm it's you first."
         return jsonify(status="Forbidden", message=message, confirm=page), 403
     if request.method not in SAFE_METHODS:
         await _keep_typed(path)

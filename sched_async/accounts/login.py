@@ -26,7 +26,7 @@ from .sessions import current_user, load_user, login_user, logout_user, public
 from .two_factor import pending_login
 
 WRONG = "Incorrect username or password."
-DEACTIVATED = "Your account is deactivated. Ask whoever runs this server."
+DEACTIVATED = "Your account is deactivated. Contact an administrator."
 NOT_PROVEN = datetime.fromtimestamp(0, UTC)
 NOT_LOCAL = re.compile(r"[\\\x00-\x1f\x7f]|^//|^(?!/)")
 
@@ -100,7 +100,7 @@ async def complete_login(
     await db.commit()
     log.info("login user=%s", user.id)
     if is_kept:
-        await flash("Your account is kept.", "success")
+        await flash("Your account will not be deleted.", "success")
     return redirect(local_path(wanted), 303)
 
 

@@ -20,7 +20,7 @@ from .sessions import public
 from .two_factor import codes, pending_login
 from .two_factor.codes import Verdict
 
-OVER = "That took too long, or something changed meanwhile. Please sign in again."
+OVER = "Your sign-in took too long or was interrupted. Please sign in again."
 TOO_OFTEN = "Too many wrong codes. Please sign in again."
 
 blueprint = Blueprint("login_second_step", __name__)

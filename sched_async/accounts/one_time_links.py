@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from quart import current_app, redirect, session, url_for
+from quart import current_app, redirect, render_template, session, url_for
 from quart.typing import ResponseReturnValue
 from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -61,6 +61,17 @@ async def take(
     """Use a token up: of several requests that have the same one, one gets the row."""
     taken = delete(OneTimeToken).where(*good(purpose, token, **facts)).returning(OneTimeToken)
     return await db.scalar(taken, execution_options={"synchronize_session": False})
+
+
+async def sent(purpose: str, *, again: str) -> str:
+    """The page that says to look for a link; the same whether or not one was sent."""
+    return await render_template("accounts/mail_sent.html", purpose=purpose, again=again)
+
+
+async def over(purpose: str, *, again: str | None = None) -> ResponseReturnValue:
+    """The page for a link that can no longer be used; ``again`` is where to get another."""
+    page = await render_template("accounts/link_over.html", purpose=purpose, again=again)
+    return page, 404
 
 
 async def void(db: AsyncSession, purpose: str, **whose: Any) -> Sequence[str]:

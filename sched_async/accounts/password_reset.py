@@ -23,8 +23,8 @@ from quart import (
 from quart.typing import ResponseReturnValue
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from wtforms import EmailField, PasswordField
-from wtforms.validators import EqualTo, InputRequired, Length
+from wtforms import EmailField
+from wtforms.validators import InputRequired, Length
 
 from .. import mail
 from ..database import begin, db, reading
@@ -36,7 +36,7 @@ from . import activity, known_browsers, one_time_links
 from .clients import origin
 from .emails import MAX_EMAIL, canonical_email, user_by_email
 from .one_time_links import RESET
-from .passwords import check_new, hash_password
+from .passwords import check_new, hash_password, new_password_field, repeated_password_field
 from .sessions import public
 from .tokens import hash_token
 
@@ -66,7 +66,7 @@ async def forgot() -> ResponseReturnValue:
         else:
             await throttle.admit(throttle.reset_request())
             current_app.add_background_task(_send_if_known, email, origin())
-            return await render_template("accounts/forgot_sent.html")
+            return await one_time_links.sent(RESET, again=url_for(".forgot"))
     status = 422 if form.errors else 200
     page = {"form": form, "can_mail": mail.is_configured()}
     return await render_template("accounts/forgot.html", **page), status
@@ -117,10 +117,8 @@ async def link_for(email: str) -> str:
 
 
 class ResetForm(Form):
-    password = PasswordField("New password", [InputRequired()])
-    password_again = PasswordField(
-        "New password again", [EqualTo("password", "The two passwords are not the same.")]
-    )
+    password = new_password_field("New password")
+    password_again = repeated_password_field("Repeat new password")
 
 
 @blueprint.route("/reset/<token>/")
@@ -149,7 +147,7 @@ async def reset() -> ResponseReturnValue:
 
 
 async def _over() -> ResponseReturnValue:
-    return await render_template("accounts/reset_over.html"), 404
+    return await one_time_links.over(RESET, again=url_for(".forgot"))
 
 
 async def _owner() -> User | None:
@@ -176,7 +174,7 @@ async def _set_password(user: User, hashed: str) -> ResponseReturnValue:
     await db.commit()
     log.info("password reset user=%s", owner.id)
     session.pop(RESET, None)
-    await flash("Your password is changed. Sign in with the new one.", "success")
+    await flash("Your password has been changed. Sign in with the new one.", "success")
     return redirect(url_for("login.login"), 303)
 
 

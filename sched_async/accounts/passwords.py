@@ -20,6 +20,8 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from quart import Quart, current_app
 from sqlalchemy import select, update
 from werkzeug.security import check_password_hash
+from wtforms import PasswordField
+from wtforms.validators import EqualTo, InputRequired
 
 from ..database import begin, reading
 from ..errors import BusyError, RefusedError
@@ -34,6 +36,8 @@ MAX_LENGTH = 1024
 CONTEXT_WORDS = ("sched", "async", "appointment", "calendar")
 LEFT_OVER = 8  # characters a new password needs besides what anybody could guess
 ARGON2 = "$argon2"
+
+HINT = f"At least {MIN_LENGTH} characters. A few random words are easy to remember."
 
 Result = TypeVar("Result")
 hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -164,6 +168,16 @@ def normal(password: str) -> str:
     return unicodedata.normalize("NFC", password)
 
 
+def new_password_field(label: str) -> PasswordField:
+    """For a form's ``password``; the macro ``new_password`` shows it with the next one."""
+    return PasswordField(label, [InputRequired()], description=HINT)
+
+
+def repeated_password_field(label: str) -> PasswordField:
+    """For a form's ``password_again``."""
+    return PasswordField(label, [EqualTo("password", "The passwords don't match.")])
+
+
 def check_new(password: str, *known: str) -> None:
     """Raise RefusedError unless this will do as a new password.
 
@@ -175,12 +189,15 @@ def check_new(password: str, *known: str) -> None:
     if len(password) > MAX_LENGTH:
         raise RefusedError(f"Use at most {MAX_LENGTH} characters.", "password")
     if any(unicodedata.category(char) == "Cs" or char == "\0" for char in password):
-        raise RefusedError("This holds a character that cannot be typed.", "password")
+        raise RefusedError("This contains a character that can't be used.", "password")
     plain = normal(password).casefold()
     if _is_common(plain):
-        raise RefusedError("Too many people use this password. Choose another.", "password")
+        raise RefusedError("This password is too common. Choose another.", "password")
     if len(_without_known(plain, *known)) < LEFT_OVER:
-        raise RefusedError("This is too close to your name, e-mail or this site.", "password")
+        raise RefusedError(
+            "This is too similar to your name or email, or to the name of this site.",
+            "password",
+        )
 
 
 def _is_common(plain: str) -> bool:

@@ -93,7 +93,7 @@ async def delete(appointment_id: int) -> ResponseReturnValue:
         return await render_template("appointments/delete.html", item=item)
     await db.delete(appointment)
     await db.commit()
-    await flash(f"“{appointment.title}” is deleted.", "success")
+    await flash(f"“{appointment.title}” has been deleted.", "success")
     if request.method == "DELETE":
         return jsonify(status="OK")
     return redirect(url_for(".index"), 303)

@@ -55,7 +55,7 @@ class WallTimeField(Field):
                 continue
             self.data, self.has_time = wall.replace(second=0), shape != DATE
             return
-        raise ValueError("Write this like 2026-11-24 09:30.")
+        raise ValueError("Use the format 2026-11-24 09:30.")
 
     def pre_validate(self, form: Any) -> None:
         if self.data is not None and not FIRST_YEAR <= self.data.year <= LAST_YEAR:
@@ -99,7 +99,7 @@ class AppointmentForm(Form):
     def _zone(self) -> str:
         zone = find_zone(self.timezone.data or "")
         if zone is None:
-            message = "There is no such time zone. Try one like Europe/Berlin."
+            message = "Unknown time zone. Try one like Europe/London."
             raise RefusedError(message, "timezone")
         return zone
 
@@ -108,14 +108,17 @@ class AppointmentForm(Form):
             self.start.data, self.end.data = midnight(self.start.data), midnight(self.end.data)
         for field in (self.start, self.end):
             if not (self.allday.data or field.has_time):
-                raise RefusedError("Give a time as well, or tick “All day”.", field.name)
+                raise RefusedError("Add a time, or tick “All day”.", field.name)
         start, end = self.start.data, self.end.data
         if end < start or (end == start and not self.allday.data):
-            raise RefusedError("This is not after the start.", "end")
+            raise RefusedError("The end must be after the start.", "end")
         if self.allday.data and end - start >= LONGEST:
-            raise RefusedError(f"At most {LONGEST.days} days.", "end")
+            raise RefusedError(f"An appointment can last at most {LONGEST.days} days.", "end")
         if not self.allday.data and end - start > DAY:
-            raise RefusedError("At most 24 hours; for several days, tick “All day”.", "end")
+            raise RefusedError(
+                "Choose an end within 24 hours of the start, or tick “All day” for several days.",
+                "end",
+            )
 
     def _to_instants(self, zone: str) -> tuple[datetime, datetime]:
         start, end = self.start.data, self.end.data
@@ -128,7 +131,7 @@ class AppointmentForm(Form):
             return to_utc(self[name].data, zone)
         except SkippedTimeError as skipped:
             nearest = f"{skipped.before:%H:%M} and {skipped.after:%H:%M}"
-            message = f"The clocks go forward then and skip this time. The nearest are {nearest}."
+            message = f"The clocks go forward and skip this time. The nearest times are {nearest}."
             raise RefusedError(message, name) from None
 
 

@@ -28,7 +28,7 @@ POLICY = {
     b"cache-control": b"no-store",
 }
 HSTS = {"host": b"max-age=63072000", "subdomains": b"max-age=63072000; includeSubDomains"}
-LAST_RESORT = b"Something went wrong here. Nothing was changed; please try again.\n"
+LAST_RESORT = b"Something went wrong. Nothing was changed; please try again.\n"
 
 log = logging.getLogger("sched_async.access")
 

@@ -42,9 +42,9 @@ if (link && dialog?.showModal) {
   const problem = dialog.querySelector("[role=alert]");
   const confirm = dialog.querySelector("[data-confirm]");
   const messages = {
-    401: "You have been signed out. Reload the page to sign in; nothing was deleted.",
-    403: "This page is out of date. Reload it and try again; nothing was deleted.",
-    404: "It has been deleted already.",
+    401: "You have been signed out. Nothing was deleted. Reload the page to sign in.",
+    403: "This page is out of date. Nothing was deleted. Reload it and try again.",
+    404: "This appointment has already been deleted.",
   };
 
   link.addEventListener("click", (event) => {
@@ -62,7 +62,7 @@ if (link && dialog?.showModal) {
       location.assign(link.dataset.next);
       return;
     }
-    problem.textContent = messages[status] ?? "The server could not be reached. Nothing was deleted; please try again.";
+    problem.textContent = messages[status] ?? "We couldn't reach the server. Please try again.";
     problem.hidden = false;
   });
 }

@@ -49,4 +49,6 @@ async def test_each_page_is_at_the_side_of_all_and_marks_itself(
 async def test_a_page_below_another_marks_that_one(app: Quart, alice: User) -> None:
     client = await signed_in(app, alice.email)
     page = await text(await client.get("/account/two-factor/set-up/"))
-    assert re.findall(r'aria-current="(\w+)">([^<]+)<', page) == [("true", "Second factor")]
+    assert re.findall(r'aria-current="(\w+)">([^<]+)<', page) == [
+        ("true", "Two-factor authentication")
+    ]

@@ -150,7 +150,7 @@ async def test_a_password_of_words_that_anybody_would_try_is_refused(
     """ASVS 6.2.11."""
     response = await change(hers, f"{word}-{word}-2026")
     assert response.status_code == 422
-    assert "This is too close to your name" in await text(response)
+    assert "This is too similar to your name" in await text(response)
 
 
 async def test_a_password_known_from_breaches_is_refused(hers: Client) -> None:

@@ -23,7 +23,7 @@ from .logins import activities, age_proof
 
 EMAIL = "/account/email/"
 OLD, NEW = "alice@example.org", "alice@example.net"
-NOT_VALID = "This link is not valid"
+NOT_VALID = "This link is no longer valid"
 
 
 @pytest.fixture
@@ -54,13 +54,13 @@ async def test_an_address_counts_once_it_is_proven(
     app: Quart, hers: Client, client: Browser
 ) -> None:
     link = await link_to(app, hers, "Alice@Example.NET")
-    assert f"A link is on its way to {NEW}." in await text(await hers.get(EMAIL))
+    assert f"We've sent a link to {NEW}." in await text(await hers.get(EMAIL))
     assert await address(app) == OLD
     page = await text(await hers.get(link))
     assert NEW in page
     response = await hers.post(link)
     assert (response.status_code, response.location) == (303, EMAIL)
-    assert f"Your address is {NEW} now." in await text(await hers.get(EMAIL))
+    assert f"Your email address is now {NEW}." in await text(await hers.get(EMAIL))
     assert (await log_in(client, OLD, ALICE_PASSWORD)).status_code == 401
     assert (await log_in(client, NEW, ALICE_PASSWORD)).status_code == 303
 
@@ -310,7 +310,7 @@ async def test_a_link_can_be_used_without_a_new_proof_but_not_by_another_site(
 async def test_without_mail_the_page_says_who_can_change_it(app: Quart, hers: Client) -> None:
     app.config["MAIL_URL"] = None
     page = await text(await hers.get(EMAIL))
-    assert "the operator can change the address for you" in page
+    assert "Ask its operator to change the address for you" in page
     assert 'name="email"' not in page
     assert (await hers.post(EMAIL, form={"email": NEW})).status_code == 422
     assert await all_rows(app, OneTimeToken) == []

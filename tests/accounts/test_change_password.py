@@ -40,7 +40,7 @@ async def works(app: Quart, password: str) -> bool:
 async def test_the_new_password_works_and_the_old_one_does_not(app: Quart, hers: Client) -> None:
     response = await hers.post(PASSWORD, form=FORM)
     assert (response.status_code, response.location) == (303, PASSWORD)
-    assert "Your password is changed." in await text(await hers.get(PASSWORD))
+    assert "Your password has been changed." in await text(await hers.get(PASSWORD))
     assert not await works(app, ALICE_PASSWORD)
     assert await works(app, NEW)
 

@@ -115,7 +115,7 @@ async def test_confirming_leads_back_to_the_page_with_its_query(stale: Client) -
     assert asked.location == "/confirm/?next=/risky/?step%3D2%26of%3D3"
     page = await text(await stale.get(asked.location))
     assert 'value="/risky/?step=2&of=3"' in page
-    assert "What you typed is kept" not in page
+    assert "What you entered has been kept" not in page
     answer = await confirm(stale, wanted="/risky/?step=2&of=3")
     assert (answer.status_code, answer.location) == (303, "/risky/?step=2&of=3")
     assert (await stale.get(RISKY)).status_code == 200
@@ -124,10 +124,10 @@ async def test_confirming_leads_back_to_the_page_with_its_query(stale: Client) -
 async def test_what_was_typed_is_there_again_and_was_not_done(stale: Client) -> None:
     asked = await stale.post(RISKY, form=TYPED)
     assert (asked.status_code, asked.location) == (303, f"{CONFIRM}?next={RISKY}")
-    assert "What you typed is kept" in await text(await stale.get(asked.location or ""))
+    assert "What you entered has been kept" in await text(await stale.get(asked.location or ""))
     answer = await confirm(stale)
     page = await (await stale.get(answer.location or "")).get_data(as_text=True)
-    assert "Nothing has changed yet: please do it once more." in page
+    assert "Nothing has been changed yet: please try again." in page
     assert 'value="Löwen &amp; &lt;Lämmer&gt;"' in page
     assert "checked" in page
     assert await text(await stale.post(RISKY, form=TYPED)) == "done with Löwen & <Lämmer>"
@@ -169,9 +169,9 @@ async def test_more_than_a_cookie_holds_is_not_kept_and_harms_nothing(
 ) -> None:
     asked = await stale.post(RISKY, form={"motto": motto})
     assert len(cookie(stale, "sched_session") or "") < 1000
-    assert "What you typed is kept" not in await text(await stale.get(asked.location or ""))
+    assert "What you entered has been kept" not in await text(await stale.get(asked.location or ""))
     page = await text(await stale.get((await confirm(stale)).location or ""))
-    assert "please do it once more" in page
+    assert "please try again" in page
     assert motto not in page
     assert "kept" not in await kept(stale)
 
@@ -189,7 +189,7 @@ async def test_after_what_only_takes_a_press_one_comes_to_the_page_above(stale: 
     asked = await stale.post(f"{RISKY}7/act/")
     assert (asked.status_code, asked.location) == (303, f"{CONFIRM}?next={RISKY}")
     answer = await confirm(stale)
-    assert "please do it once more" in await text(await stale.get(answer.location or ""))
+    assert "please try again" in await text(await stale.get(answer.location or ""))
     assert await text(await stale.post(f"{RISKY}7/act/")) == "acted on 7"
 
 
@@ -209,7 +209,7 @@ async def test_a_script_is_told_where_to_go(
     assert response.status_code == 403
     assert await response.get_json() == {
         "status": "Forbidden",
-        "message": "Confirm first that it is you.",
+        "message": "Confirm it's you first.",
         "confirm": f"{CONFIRM}?next={RISKY}",
     }
 
@@ -267,7 +267,7 @@ async def test_a_wrong_password_is_said_and_written_down(
     answer = await confirm(stale, password)
     page = await text(answer)
     assert answer.status_code == 401
-    assert "This is not your password." in page
+    assert "Incorrect password." in page
     assert password not in page
     assert f'value="{RISKY}"' in page, "the next try leads to the same place"
     assert "Set-Cookie" not in answer.headers or "sched_login" not in str(answer.headers)

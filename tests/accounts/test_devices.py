@@ -62,8 +62,8 @@ async def test_this_device_is_marked_and_comes_first(
         page = await text(await client.get(DEVICES))
         first, *others = page.split("<li>")[1:]
         assert name in first
-        assert page.count("This one") == 1
-        assert "This one" in first
+        assert page.count("This device") == 1
+        assert "This device" in first
         assert "/sign-out/" not in first
         assert all("/sign-out/" in other for other in others)
 
@@ -87,8 +87,8 @@ async def test_signing_in_notes_the_browser_and_the_address(
 @pytest.mark.parametrize(
     ("agent", "shown"),
     [
-        ("", "An unknown browser"),
-        ("<script>alert(1)</script>", "An unknown browser"),
+        ("", "Unknown browser"),
+        ("<script>alert(1)</script>", "Unknown browser"),
         ("curl/8.5.0", "curl"),
     ],
 )
@@ -105,13 +105,13 @@ async def test_a_browser_that_says_something_odd_is_listed_too(
 @pytest.mark.parametrize(
     ("ago", "hours", "words"),
     [
-        (timedelta(seconds=0), 24, "Seen just now"),
-        (timedelta(minutes=1, seconds=59), 24, "Seen just now"),
-        (timedelta(minutes=2), 24, "Seen today at 11:58"),
-        (timedelta(hours=12), 24, "Seen today at 00:00"),
-        (timedelta(hours=12, minutes=1), 24, "Seen yesterday at 23:59"),
-        (timedelta(hours=2, minutes=30), 12, "Seen today at 9:30 am"),
-        (timedelta(days=21, hours=2, minutes=30), 24, "Seen 3 November at 09:30"),
+        (timedelta(seconds=0), 24, "Last active just now"),
+        (timedelta(minutes=1, seconds=59), 24, "Last active just now"),
+        (timedelta(minutes=2), 24, "Last active today at 11:58"),
+        (timedelta(hours=12), 24, "Last active today at 00:00"),
+        (timedelta(hours=12, minutes=1), 24, "Last active yesterday at 23:59"),
+        (timedelta(hours=2, minutes=30), 12, "Last active today at 9:30 am"),
+        (timedelta(days=21, hours=2, minutes=30), 24, "Last active 3 November at 09:30"),
     ],
 )
 async def test_times_are_said_in_the_persons_zone_and_clock(
@@ -147,7 +147,7 @@ async def test_what_has_ended_by_itself_is_not_listed(
         (await db.get_one(LoginSession, over)).expires_at = moment
     page = await text(await laptop.get(DEVICES))
     assert page.count("<li>") == 1
-    assert "You are signed in nowhere else." in page
+    assert "You are not signed in anywhere else." in page
 
 
 async def test_signing_out_a_device_ends_it_at_its_next_request(
@@ -158,7 +158,7 @@ async def test_signing_out_a_device_ends_it_at_its_next_request(
     assert copied
     answer = await laptop.post(sign_out_path(await last_login(app, alice.id)))
     assert (answer.status_code, answer.location) == (303, DEVICES)
-    assert "Signed out: Mobile Safari on iOS." in await text(await laptop.get(DEVICES))
+    assert "Signed out Mobile Safari on iOS." in await text(await laptop.get(DEVICES))
     assert not await is_in(phone)
     assert cookie(phone) is None
     thief = Client(app)
@@ -190,7 +190,10 @@ async def test_doing_it_again_says_so_and_writes_nothing_down(
 ) -> None:
     path = sign_out_path(await last_login(app, alice.id))
     await laptop.post(path)
-    for again, words in ((path, "Nobody is signed in there"), (OTHERS, "nowhere else")):
+    for again, words in (
+        (path, "That session has already ended"),
+        (OTHERS, "not signed in anywhere else"),
+    ):
         answer = await laptop.post(again)
         assert answer.location == DEVICES
         assert words in await text(await laptop.get(DEVICES))
@@ -260,7 +263,7 @@ async def test_ending_needs_a_fresh_proof_and_looking_does_not(
     assert await activities(app, alice.id) == []
     form = {"password": ALICE_PASSWORD, "next": DEVICES}
     assert (await laptop.post("/confirm/", form=form)).location == DEVICES
-    assert "please do it once more" in await text(await laptop.get(DEVICES))
+    assert "please try again" in await text(await laptop.get(DEVICES))
     await laptop.post(paths[0])
     assert not await is_in(phone)
 

@@ -19,7 +19,7 @@ from .links import age_tokens, all_rows, at_once, fill_in, follow, visit
 PASSWORD = "seven quiet otters upstream"
 BOB = {"name": "Bob", "timezone": "Europe/Paris", "password": PASSWORD, "password_again": PASSWORD}
 REGISTER = "/register/"
-NOT_VALID = "This invitation is not valid any more"
+NOT_VALID = "This invitation is no longer valid"
 
 
 @pytest.fixture
@@ -152,12 +152,12 @@ async def test_the_address_and_all_else_is_fixed_by_the_invitation(
     ("changed", "message"),
     [
         ({"name": ""}, "Your name"),
-        ({"timezone": "Europe/Nowhere"}, "There is no such time zone."),
+        ({"timezone": "Europe/Nowhere"}, "Unknown time zone."),
         ({"password": "short", "password_again": "short"}, "Use at least 12 characters."),
-        ({"password_again": "another one entirely"}, "The two passwords are not the same."),
+        ({"password_again": "another one entirely"}, "The passwords don't match."),
         (
             {"password": "Bob@Example.org1", "password_again": "Bob@Example.org1"},
-            "This is too close to your name",
+            "This is too similar to your name",
         ),
     ],
 )
@@ -224,14 +224,14 @@ async def test_the_link_of_another_purpose_invites_nobody(
 
 
 async def test_whoever_has_an_account_is_not_invited(app: Quart, alice: User) -> None:
-    with pytest.raises(RefusedError, match="There is an account with this address"):
+    with pytest.raises(RefusedError, match="There is already an account with this address"):
         await invited(app, "ALICE@example.org")
     assert await all_rows(app, OneTimeToken) == []
     assert await mails(app) == []
 
 
 async def test_what_is_no_address_is_not_invited(app: Quart) -> None:
-    with pytest.raises(RefusedError, match="This is not an e-mail address"):
+    with pytest.raises(RefusedError, match="This is not an email address"):
         await invited(app, "bob")
 
 

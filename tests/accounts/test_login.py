@@ -177,7 +177,7 @@ async def test_a_deactivated_person_is_told_so(
     response = await log_in(client, deactivated.email, ALICE_PASSWORD)
     assert response.status_code == 403
     page = await text(response)
-    assert "Your account is deactivated. Ask whoever runs this server." in page
+    assert "Your account is deactivated. Contact an administrator." in page
     assert WRONG not in page
     assert cookie(client) is None
     async with app.app_context(), reading() as db:

@@ -388,7 +388,7 @@ async def test_signing_in_keeps_the_account(
     response = await log_in(client, ALICE, ALICE_PASSWORD)
     assert response.status_code == 303
     page = await text(await client.get("/appointments/?past=1"))
-    assert "Your account is kept." in page
+    assert "Your account will not be deleted." in page
     assert await delete_at(app, alice.id) is None
     assert "deletion_cancelled" in await activities(app, alice.id)
     await delete_due(app)
@@ -397,7 +397,7 @@ async def test_signing_in_keeps_the_account(
 
 async def test_a_usual_sign_in_says_nothing_of_it(app: Quart, client: Browser, alice: User) -> None:
     await log_in(client, ALICE, ALICE_PASSWORD)
-    assert "Your account is kept." not in await text(await client.get("/appointments/"))
+    assert "Your account will not be deleted." not in await text(await client.get("/appointments/"))
     assert await activities(app, alice.id) == ["login"]
 
 

@@ -29,9 +29,9 @@ from ..security import shown
 PARAMETERS = "$argon2id$v=19$m=19456,t=2,p=1$"
 SHORT = "Use at least 12 characters."
 LONG = "Use at most 1024 characters."
-COMMON = "Too many people use this password. Choose another."
-CLOSE = "This is too close to your name, e-mail or this site."
-UNSEEN = "This holds a character that cannot be typed."
+COMMON = "This password is too common. Choose another."
+CLOSE = "This is too similar to your name or email, or to the name of this site."
+UNSEEN = "This contains a character that can't be used."
 COMPOSED = "Zwölf Boxkämpfer über Sylt"
 DECOMPOSED = normalize("NFD", COMPOSED)
 

@@ -52,7 +52,7 @@ async def test_the_form_shows_what_is_set(app: Quart, alice: User) -> None:
     assert 'value="Alice B."' in page
     assert 'value="Asia/Tokyo"' in page
     assert '<option selected value="7">Sunday</option>' in page
-    assert '<option selected value="12">12 hours, like 2:30 pm</option>' in page
+    assert '<option selected value="12">12-hour (2:30 pm)</option>' in page
 
 
 @pytest.mark.parametrize(

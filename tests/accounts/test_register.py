@@ -41,7 +41,7 @@ BOB = {
 }
 REGISTER = "/register/"
 CONFIRM = "/register/confirm/"
-NOT_VALID = "This link is not valid any more"
+NOT_VALID = "This link is no longer valid"
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ from ..conftest import ALICE_PASSWORD
 from ..pages import cookie, csrf_token, log_in, text
 from ..security import contents, refused, shown
 
-OVER = "This link is not valid any more"
+OVER = "This link is no longer valid"
 REQUIRED = "This field is required."
-NO_EMAIL = "This is not an e-mail address."
-NO_ZONE = "There is no such time zone. Try one like Europe/Berlin."
+NO_EMAIL = "This is not an email address."
+NO_ZONE = "Unknown time zone. Try one like Europe/London."
 NAME = "Use 1 to 100 characters."
 FORM = {
     "name": "Alice",
@@ -174,7 +174,7 @@ WRONG = [
     ({"name": ""}, REQUIRED),
     ({"name": "   "}, NAME),
     ({"name": "x" * 101}, "Field cannot be longer than 100 characters."),
-    ({"name": "A\nlice"}, "This holds a character that cannot be shown."),
+    ({"name": "A\nlice"}, "This contains a character that can't be used."),
     ({"name": "Alice\u202eecilA"}, NAME),
     ({"email": ""}, REQUIRED),
     ({"email": "alice"}, NO_EMAIL),
@@ -194,14 +194,14 @@ WRONG = [
     ),
     (
         {"password": "alice@example.org", "password_again": "alice@example.org"},
-        "This is too close to your name, e-mail or this site.",
+        "This is too similar to your name or email, or to the name of this site.",
     ),
     (
         {"password": "qwertyuiop123", "password_again": "qwertyuiop123"},
-        "Too many people use this password. Choose another.",
+        "This password is too common. Choose another.",
     ),
-    ({"password_again": ""}, "The two passwords are not the same."),
-    ({"password_again": f"{ALICE_PASSWORD} "}, "The two passwords are not the same."),
+    ({"password_again": ""}, "The passwords don't match."),
+    ({"password_again": f"{ALICE_PASSWORD} "}, "The passwords don't match."),
 ]
 
 

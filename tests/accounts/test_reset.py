@@ -37,7 +37,7 @@ from .links import (
 NEW = "eleven slow herons at dusk"
 FORGOT = "/password/forgot/"
 RESET = "/password/reset/"
-NOT_VALID = "This link is not valid any more"
+NOT_VALID = "This link is no longer valid"
 
 
 @pytest.fixture
@@ -73,13 +73,13 @@ async def test_a_forgotten_password_is_replaced_by_the_link(
     app: Quart, client: Browser, alice: User
 ) -> None:
     login_page = await text(await client.get("/login/"))
-    assert f'<a href="{FORGOT}">Forgotten your password?</a>' in login_page
+    assert f'<a href="{FORGOT}">Forgot your password?</a>' in login_page
     page = await follow(client, await link_for(app, client))
     assert page == RESET
     assert "alice@example.org" in await text(await client.get(page))
     response = await fill_in(client, page, password=NEW, password_again=NEW)
     assert (response.status_code, response.location) == (303, "/login/")
-    assert "Your password is changed." in await text(await client.get("/login/"))
+    assert "Your password has been changed." in await text(await client.get("/login/"))
     old = await log_in(client, "alice@example.org", ALICE_PASSWORD)
     assert old.status_code == 401
     assert (await log_in(client, "alice@example.org", NEW)).status_code == 303
@@ -286,8 +286,8 @@ async def test_a_reset_ends_every_session_and_starts_none(
     ("password", "again", "message"),
     [
         ("short", "short", "Use at least 12 characters."),
-        (NEW, NEW + "x", "The two passwords are not the same."),
-        ("Alice@Example1", "Alice@Example1", "This is too close to your name"),
+        (NEW, NEW + "x", "The passwords don't match."),
+        ("Alice@Example1", "Alice@Example1", "This is too similar to your name"),
         ("password1234", "password1234", "Choose another."),
     ],
 )
@@ -395,7 +395,7 @@ async def test_without_mail_the_page_says_whom_to_ask(
     app = create_app(settings | {"MAIL_URL": None})
     async with app.test_app():
         page = await text(await app.test_client().get(FORGOT))
-    assert "ask whoever runs it" in page
+    assert "Ask its operator" in page
     assert 'name="email"' not in page
 
 

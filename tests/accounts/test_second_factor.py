@@ -44,9 +44,9 @@ from .factors import (
 
 ALICE = ("alice@example.org", ALICE_PASSWORD)
 MALLORY = ("mallory@example.org", MALLORY_PASSWORD)
-WRONG = "This code is not right."
+WRONG = "Incorrect code."
 OFF = "Your clock is off"
-USED = "has been used already"
+USED = "has already been used"
 NEW_CODES = f"{STATE}recovery-codes/"
 TURN_OFF = f"{STATE}turn-off/"
 DAY = timedelta(days=1)
@@ -651,11 +651,11 @@ async def test_a_trusted_device_is_asked_before_what_does_lasting_harm(
 async def test_trust_ends_when_its_owner_says_so(app: Quart, phone: Phone) -> None:
     client = await trusting(app, phone.code())
     owner = await signed_in(app, "alice@example.org")
-    assert "1 device is not asked" in await text(await client.get(STATE)) or "1 device is" in (
+    assert "1 device doesn't" in await text(await client.get(STATE)) or "1 device doesn't" in (
         await text(await owner.get(STATE))
     )
     await owner.post(STATE)
-    assert "1 device is" not in await text(await owner.get(STATE))
+    assert "1 device doesn't" not in await text(await owner.get(STATE))
     await give_password(client, *ALICE)
     assert "trust_ended" in await events(app)
 
@@ -775,7 +775,7 @@ async def test_the_operator_can_remove_a_lost_factor(
     assert "Your second factor is off" in await subjects(app)
     again = await run(settings, "remove-second-factor", "alice@example.org")
     assert again.exit_code == 1
-    assert "has no second factor" in again.output
+    assert "does not use two-factor authentication" in again.output
 
 
 # Required by an administrator
@@ -810,7 +810,7 @@ async def test_who_must_have_a_factor_gets_to_setting_it_up_and_no_further(
         tried += 1
     assert tried > 4
     page = await text(await obliged.get(SET_UP))
-    assert page.count("Your administrator requires a second factor.") == 1
+    assert page.count("An administrator requires two-factor authentication") == 1
 
 
 async def test_who_must_have_a_factor_can_change_nothing_else(app: Quart, obliged: Client) -> None:
@@ -829,7 +829,7 @@ async def test_who_must_have_a_factor_goes_on_once_it_is_set_up(
     refused = await obliged.post(TURN_OFF, form={})
     assert refused.location == STATE
     assert (await user_row(app, "alice@example.org")).totp_secret is not None
-    assert "cannot be turned off" in await text(await obliged.get(STATE))
+    assert "can't be turned off" in await text(await obliged.get(STATE))
 
 
 async def test_who_need_not_have_a_factor_any_more_goes_on_without(

@@ -141,7 +141,7 @@ async def test_what_was_typed_comes_back_with_the_message_at_its_field(
     assert response.status_code == 422
     page = await text(response)
     assert {name: value(page, name) for name in typed} == typed
-    assert problem(page, "end") == "Write this like 2026-11-24 09:30."
+    assert problem(page, "end") == "Use the format 2026-11-24 09:30."
     assert [name for name in typed if problem(page, name)] == ["end"]
     assert '<a href="#end">End</a>' in page
     (kept,) = await rows(app)
@@ -254,7 +254,7 @@ async def test_deleting_by_script_answers_json(app: Quart, hers: Client, dentist
     assert response.status_code == 200
     assert await response.get_json() == {"status": "OK"}
     assert await rows(app) == []
-    assert "“Dentist” is deleted." in await text(await hers.get(LIST))
+    assert "“Dentist” has been deleted." in await text(await hers.get(LIST))
 
 
 async def test_deleting_twice_finds_nothing_the_second_time(hers: Client, dentist: str) -> None:
@@ -281,7 +281,7 @@ async def test_without_script_a_page_asks_first(app: Quart, hers: Client, dentis
     assert len(await rows(app)) == 1
     assert landed(await hers.post(dentist + "delete/")) == (303, LIST)
     assert await rows(app) == []
-    assert "“Dentist” is deleted." in await text(await hers.get(LIST))
+    assert "“Dentist” has been deleted." in await text(await hers.get(LIST))
 
 
 async def test_only_the_one_that_was_meant_is_deleted(app: Quart, hers: Client) -> None:

@@ -241,7 +241,7 @@ async def test_a_day_that_a_zone_skipped_is_refused_but_for_whole_days(
         alice.timezone = zone
     skipped = {"start": "2011-12-30T12:00", "end": "2011-12-30T13:00", "timezone": zone}
     page = await text(await hers.post(CREATE, form=DENTIST | skipped))
-    assert "The nearest are" in (problem(page, "start") or "")
+    assert "The nearest times are" in (problem(page, "start") or "")
     address = await make(hers, allday="y", start="2011-12-30", end="2011-12-30")
     assert "Friday, 30 December 2011" in await text(await hers.get(address))
     assert "Dentist" in await text(await hers.get("/appointments/?past=1"))

@@ -121,7 +121,7 @@ async def test_every_page_of_the_area_is_at_its_side(
             here = visitor.page.locator("nav.side a[aria-current=page]")
             assert await here.all_inner_texts() == [name]
         await visitor.visit("/account/activity/")
-        assert "Somebody gave a wrong password" in await visitor.text()
+        assert "Failed sign-in: wrong password" in await visitor.text()
 
 
 async def test_the_profile_is_saved(site: Site, open_window: OpenWindow, window: Window) -> None:
@@ -150,7 +150,7 @@ async def test_another_window_can_be_signed_out(
         assert await here.page.locator("main .devices li").count() == 2
         await here.press("main .devices li button")
         await here.look("signed out")
-        assert "You are signed in nowhere else." in await here.text()
+        assert "You are not signed in anywhere else." in await here.text()
         assert await is_out(there)
         await sign_in(there, email)
         await here.visit("/account/devices/")
@@ -185,7 +185,7 @@ async def test_confirming_leads_back_to_what_was_typed(
         await visitor.visit(await site.link_to(f"new-{email}"))
         await visitor.press("main button:has-text('Use this address')")
         await visitor.look("changed")
-        assert f"Your address is new-{email} now." in await visitor.text()
+        assert f"Your email address is now new-{email}." in await visitor.text()
 
 
 async def test_changing_the_password_ends_other_windows(
@@ -221,10 +221,10 @@ async def test_an_administrator_looks_after_people(
         await visitor.look("found")
         await visitor.press("main .people a:has-text('Robin')")
         await visitor.look()
-        await visitor.press("main button:has-text('Require a second factor')")
+        await visitor.press("main button:has-text('Require two-factor')")
         await visitor.press("main button:has-text('Deactivate')")
         await visitor.look("deactivated")
-        await visitor.press("main a:has-text('Everybody')")
+        await visitor.press("main a:has-text('All people')")
         assert "Deactivated" in await visitor.text(f"main .people li:has-text('{email}')")
         await visitor.visit("/admin/users/?q=nobody+has+this+name")
         await visitor.press("main .empty a")
@@ -243,7 +243,7 @@ async def test_a_forgotten_password_is_replaced(
     async with open_window(site.url, window) as visitor:
         email = await site.add("Robin")
         await visitor.visit("/login/")
-        await visitor.press("main a:has-text('Forgotten')")
+        await visitor.press("main a:has-text('Forgot')")
         await visitor.look()
         await visitor.fill(email=email)
         await visitor.send()
@@ -269,7 +269,7 @@ async def test_a_stranger_makes_an_account(
     async with open_window(site.url, window) as visitor:
         email = f"kim{next(numbers)}@example.org"
         await visitor.visit("/login/")
-        await visitor.press("main a:has-text('Make an account')")
+        await visitor.press("main a:has-text('Create an account')")
         await visitor.look()
         await visitor.fill(name="Kim", email=email, timezone="Asia/Seoul")
         await visitor.fill(password=NEW, password_again=NEW)
@@ -302,4 +302,4 @@ async def test_a_person_takes_their_data_and_leaves_and_stays_after_all(
         assert "Your account will be deleted" in await visitor.text()
         await sign_in(visitor, email)
         await visitor.look("kept")
-        assert "Your account is kept." in await visitor.text()
+        assert "Your account will not be deleted." in await visitor.text()

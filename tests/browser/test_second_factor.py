@@ -58,7 +58,7 @@ async def sets_it_up(visitor: Visitor) -> tuple[str, list[str]]:
     await visitor.send()
     await visitor.look("recovery codes")
     codes = recovery_codes_in(await visitor.text())
-    await visitor.press("main a:has-text('I have kept them')")
+    await visitor.press("main a:has-text('saved them')")
     await visitor.look("on")
     return secret, codes
 
@@ -92,8 +92,8 @@ async def is_trusted_but_confirms(visitor: Visitor, secret: str) -> None:
     await signs_out_and_gives_the_password(visitor)
     assert visitor.path == "/appointments/"
     await visitor.visit(STATE)
-    assert "1 device is" in await visitor.text()
-    await visitor.press("main a:has-text('Make new codes')")
+    assert "1 device doesn't" in await visitor.text()
+    await visitor.press("main a:has-text('Create new codes')")
     assert visitor.path.startswith("/confirm/")
     await visitor.look()
     await visitor.fill(password=ALICE_PASSWORD, code=code(secret, 1))
@@ -110,7 +110,7 @@ async def turns_it_off(visitor: Visitor) -> None:
     await visitor.look()
     await visitor.send()
     await visitor.look("off")
-    assert "Your second factor is off." in await visitor.text()
+    assert "Two-factor authentication is off." in await visitor.text()
     await signs_out_and_gives_the_password(visitor)
     assert visitor.path == "/appointments/"
 

@@ -93,7 +93,7 @@ async def test_a_wrong_token_opens_nothing(app: Quart, hers: QuartClient, where:
             given = {"form": DENTIST, "headers": {HEADER: token}}
         response = await refused(hers, CREATE, **given)
         assert response.status_code == 403, name
-        assert "Go back, reload the page, and send the form again." in await text(response)
+        assert "Go back, reload the page and send the form again." in await text(response)
         assert "Set-Cookie" not in response.headers
 
 

@@ -425,12 +425,12 @@ async def test_fifty_fields_are_not_too_much_but_unknown(hers: Client) -> None:
 # The rules of an appointment
 
 REQUIRED = "This field is required."
-SHAPE = "Write this like 2026-11-24 09:30."
+SHAPE = "Use the format 2026-11-24 09:30."
 YEAR = "Choose a year from 1900 to 2199."
-ORDER = "This is not after the start."
-LONG = "At most 24 hours; for several days, tick “All day”."
-NO_ZONE = "There is no such time zone. Try one like Europe/Berlin."
-UNSEEN = "This holds a character that cannot be shown."
+ORDER = "The end must be after the start."
+LONG = "Choose an end within 24 hours of the start, or tick “All day” for several days."
+NO_ZONE = "Unknown time zone. Try one like Europe/London."
+UNSEEN = "This contains a character that can't be used."
 RULES: list[tuple[dict[str, str], str]] = [
     ({"title": ""}, REQUIRED),
     ({"title": "   "}, REQUIRED),
@@ -462,10 +462,13 @@ RULES: list[tuple[dict[str, str], str]] = [
     ({"end": "9999-12-31T23:59"}, YEAR),
     ({"start": "10000-01-01T00:00"}, SHAPE),
     ({"start": "-001-01-01T00:00"}, SHAPE),
-    ({"start": "2030-05-06"}, "Give a time as well, or tick “All day”."),
-    ({"end": "2030-05-07"}, "Give a time as well, or tick “All day”."),
+    ({"start": "2030-05-06"}, "Add a time, or tick “All day”."),
+    ({"end": "2030-05-07"}, "Add a time, or tick “All day”."),
     ({"allday": "y", "start": "2030-05-06", "end": "2030-05-05"}, ORDER),
-    ({"allday": "y", "start": "2030-05-06", "end": "2031-05-07"}, "At most 366 days."),
+    (
+        {"allday": "y", "start": "2030-05-06", "end": "2031-05-07"},
+        "An appointment can last at most 366 days.",
+    ),
     ({"allday": "y", "start": "2030-05-06", "end": "2200-01-01"}, YEAR),
     # Row 23
     ({"start": "2027-03-28T02:30", "end": "2027-03-28T04:00"}, "are 01:59 and 03:00."),

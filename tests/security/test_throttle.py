@@ -31,7 +31,7 @@ from ..pages import Browser, cookie, text
 
 ALICE, MALLORY = "alice@example.org", "mallory@example.org"
 WRONG = "this is not the password"
-TOO_MANY = re.compile(r"Too many tries\. Wait (\d+) minutes? and try again\.")
+TOO_MANY = re.compile(r"Too many attempts\. Wait (\d+) minutes? and try again\.")
 HOME = "203.0.113.7"
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 ONLY_POSTGRESQL = pytest.mark.parametrize("blank_database", ["postgresql"], indirect=True)
@@ -106,7 +106,7 @@ async def test_beyond_a_limit_the_form_says_how_long_to_wait(
     response = await sign_in(client, email)
     page = await text(response)
     assert (response.status_code, response.headers["Retry-After"]) == (429, "630")
-    assert "Too many tries. Wait 11 minutes and try again." in page
+    assert "Too many attempts. Wait 11 minutes and try again." in page
     assert f'value="{email}"' in page
     assert WRONG not in page
 

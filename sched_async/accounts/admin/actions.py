@@ -74,17 +74,17 @@ async def end_administrator(db: AsyncSession, user: User) -> None:
 
 
 ACTIONS = {
-    "deactivate": Action(deactivate, "The account is deactivated, and signed out everywhere."),
+    "deactivate": Action(deactivate, "The account has been deactivated and signed out everywhere."),
     "activate": Action(activate, "The account is active again."),
-    "sign-out": Action(sign_out, "All sessions of this account are ended."),
+    "sign-out": Action(sign_out, "The account has been signed out everywhere."),
     "require-second-factor": Action(
-        require_second_factor, "From now on this account needs a second factor."
+        require_second_factor, "The account now requires two-factor authentication."
     ),
     "release-second-factor": Action(
-        release_second_factor, "This account may do without a second factor."
+        release_second_factor, "Two-factor authentication is now optional for this account."
     ),
-    "make-administrator": Action(make_administrator, "This account is an administrator now."),
-    "end-administrator": Action(end_administrator, "This account is no administrator any more."),
+    "make-administrator": Action(make_administrator, "The account is now an administrator."),
+    "end-administrator": Action(end_administrator, "The account is no longer an administrator."),
 }
 NOT_TO_ONESELF = frozenset({"deactivate", "end-administrator"})
 
@@ -121,7 +121,7 @@ async def remove_second_factor(email: str) -> None:
     async with begin() as session:
         user = await user_by_email(session, email)
         if user.totp_secret is None:
-            raise RefusedError(f"{user.email} has no second factor.")
+            raise RefusedError(f"{user.email} does not use two-factor authentication.")
         await codes.remove_factor(session, user.id)
         await known_browsers.forget(session, user.id)
         await end_sessions(session, user)

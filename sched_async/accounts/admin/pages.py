@@ -30,7 +30,9 @@ from .actions import ACTIONS, NOT_TO_ONESELF
 
 PAGE = 50
 MOST_ADMINISTRATORS = 1000
-NO_MAIL = "This server sends no mail. Its operator can print the link: sched-async user {}."
+NO_MAIL = (
+    "This server can't send email. Its operator can print the link with “sched-async user {}”."
+)
 
 View = TypeVar("View", bound=Callable[..., Awaitable[Any]])
 blueprint = Blueprint("admin", __name__, url_prefix="/admin/users")
@@ -92,7 +94,7 @@ async def invite() -> ResponseReturnValue:
         else:
             await db.commit()
             log.info("invited by=%s", current_user.user_id)
-            await flash(f"An invitation is on its way to {email}.", "success")
+            await flash(f"We've sent an invitation to {email}.", "success")
             return redirect(url_for(".index"), 303)
     return await _show_list(form), 422
 
@@ -117,9 +119,7 @@ async def reset_link(user_id: int) -> ResponseReturnValue:
     except RefusedError as refused:
         await flash(str(refused), "error")
     else:
-        await _done(
-            user, "reset-link", f"A link to set a new password is on its way to {user.email}."
-        )
+        await _done(user, "reset-link", f"We've sent a password reset link to {user.email}.")
     return redirect(url_for(".detail", user_id=user_id), 303)
 
 
@@ -133,7 +133,7 @@ async def change(user_id: int, act: str) -> ResponseReturnValue:
         abort(404)
     user = await (_user_alone(user_id) if act in NOT_TO_ONESELF else _user(user_id))
     if act in NOT_TO_ONESELF and user.id == current_user.user_id:
-        await flash("Another administrator has to do this to your account.", "error")
+        await flash("Only another administrator can do this to your account.", "error")
     else:
         await ACTIONS[act].do(db, user)
         await _done(user, act, ACTIONS[act].done)

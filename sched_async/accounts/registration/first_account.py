@@ -24,7 +24,7 @@ log = logging.getLogger("sched_async.security")
 async def setup(token: str) -> ResponseReturnValue:
     """Make the first account."""
     if not await _may_set_up(token):
-        return await render_template("accounts/setup_over.html"), 404
+        return await one_time_links.over(SETUP)
     form = AccountForm(await request.form)
     if request.method == "POST" and form.validate():
         try:
@@ -46,10 +46,10 @@ async def _may_set_up(token: str) -> bool:
 
 async def _first_account(token: str, user: User) -> ResponseReturnValue:
     if hash_token(token) not in await one_time_links.void(db, SETUP) or await has_accounts(db):
-        return await render_template("accounts/setup_over.html"), 404
+        return await one_time_links.over(SETUP)
     await add_account(db, user)
     activity.record(db, user.id, "registered")
     await db.commit()
     log.info("first account user=%s", user.id)
-    await flash("Your account is ready. Sign in to begin.", "success")
+    await flash("Your account is ready. Sign in to start.", "success")
     return redirect(url_for("login.login"), 303)

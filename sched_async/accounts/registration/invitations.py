@@ -82,7 +82,7 @@ async def accept(email: str) -> ResponseReturnValue:
 
 
 async def over() -> ResponseReturnValue:
-    return await render_template("accounts/invitation_over.html"), 404
+    return await one_time_links.over(INVITE)
 
 
 async def _make(user: User) -> ResponseReturnValue:
@@ -98,5 +98,5 @@ async def _make(user: User) -> ResponseReturnValue:
     await db.commit()
     log.info("invited account user=%s", user.id)
     session.pop(INVITE, None)
-    await flash("Your account is ready. Sign in to begin.", "success")
+    await flash("Your account is ready. Sign in to start.", "success")
     return redirect(url_for("login.login"), 303)

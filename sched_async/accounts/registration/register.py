@@ -75,7 +75,7 @@ async def _ask_for_proof() -> ResponseReturnValue:
             form.refuse(refused.field, str(refused))
         else:
             current_app.add_background_task(_write_to, user)
-            return await render_template("accounts/register_sent.html")
+            return await one_time_links.sent(REGISTER, again=url_for(".register"))
     status = 422 if request.method == "POST" else 200
     page = {"form": form, "zones": zone_names(), "invited": None}
     return await render_template("accounts/register.html", **page), status
@@ -143,7 +143,7 @@ async def _make() -> ResponseReturnValue:
     await db.commit()
     log.info("registered user=%s", user.id)
     session.pop(REGISTER, None)
-    await flash("Your account is ready. Sign in to begin.", "success")
+    await flash("Your account is ready. Sign in to start.", "success")
     return redirect(url_for("login.login"), 303)
 
 
@@ -152,4 +152,5 @@ def _user(token: OneTimeToken) -> User:
 
 
 async def _over() -> ResponseReturnValue:
-    return await render_template("accounts/register_over.html", open=await is_open()), 404
+    again = url_for(".register") if await is_open() else None
+    return await one_time_links.over(REGISTER, again=again)

@@ -11,8 +11,8 @@ from datetime import timedelta
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
-from wtforms import EmailField, PasswordField, StringField
-from wtforms.validators import EqualTo, InputRequired, Length
+from wtforms import EmailField, StringField
+from wtforms.validators import InputRequired, Length
 
 from ...database import begin, reading
 from ...errors import RefusedError
@@ -22,11 +22,11 @@ from ...times import find_zone
 from .. import one_time_links
 from ..emails import MAX_EMAIL, canonical_email
 from ..one_time_links import SETUP
-from ..passwords import check_new, hash_password
+from ..passwords import check_new, hash_password, new_password_field, repeated_password_field
 
 SETUP_LIFETIME = timedelta(hours=1)
 MAX_NAME = 100
-TAKEN = "There is an account with this address already."
+TAKEN = "There is already an account with this address."
 
 
 def canonical_name(text: str) -> str:
@@ -39,7 +39,7 @@ def canonical_name(text: str) -> str:
 def canonical_zone(text: str) -> str:
     zone = find_zone(text)
     if zone is None:
-        raise RefusedError("There is no such time zone. Try one like Europe/Berlin.", "timezone")
+        raise RefusedError("Unknown time zone. Try one like Europe/London.", "timezone")
     return zone
 
 
@@ -106,10 +106,8 @@ class InvitedForm(Form):
 
     name = StringField("Your name", [InputRequired(), Length(max=MAX_NAME), PlainText()])
     timezone = StringField("Time zone", filters=[stripped], default="UTC")
-    password = PasswordField("Password", [InputRequired()])
-    password_again = PasswordField(
-        "Password again", [EqualTo("password", "The two passwords are not the same.")]
-    )
+    password = new_password_field("Password")
+    password_again = repeated_password_field("Repeat password")
 
     def values(self) -> dict[str, str]:
         wanted = ("name", "email", "password", "timezone")

@@ -11,7 +11,7 @@ PAGES = (
     ("profile.index", "Profile"),
     ("email.index", "Email"),
     ("password.index", "Password"),
-    ("two_factor.index", "Second factor"),
+    ("two_factor.index", "Two-factor authentication"),
     ("devices.index", "Devices"),
     ("activity.index", "Activity"),
     ("delete_account.index", "Your data"),

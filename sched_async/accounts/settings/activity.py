@@ -19,7 +19,7 @@ from ..clients import describe
 from ..sessions import current_user, login_required
 
 PAGE = 50
-NOT_BY_OWNER = "By whoever runs this server"
+NOT_BY_OWNER = "By an administrator or the operator"
 
 blueprint = Blueprint("activity", __name__, url_prefix="/account/activity")
 

@@ -40,8 +40,8 @@ MOST = 100  # accounts in one query
 BATCH = 1000  # rows in one statement
 MOST_ADMINISTRATORS = 1000
 SOLE_ADMINISTRATOR = (
-    "You are the only administrator, and others have accounts here. Make one of them an "
-    "administrator first."
+    "You are the only administrator, and other people have accounts here. Make one of them "
+    "an administrator first."
 )
 
 blueprint = Blueprint("delete_account", __name__, url_prefix="/account/data")
@@ -87,7 +87,7 @@ async def _ask_to_delete() -> ResponseReturnValue:
     await logout_user()
     await db.commit()
     log.info("deletion asked user=%s", user.id)
-    await flash(f"Your account will be deleted on {until}. Sign in before to keep it.", "info")
+    await flash(f"Your account will be deleted on {until}. Sign in before then to keep it.", "info")
     return redirect(url_for("login.login"), 303)
 
 

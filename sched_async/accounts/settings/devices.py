@@ -21,8 +21,8 @@ from ..clients import describe
 from ..fresh_login import fresh_login_required
 from ..sessions import MOST, current_user, end_other_sessions, has_ended, login_required
 
-OVER = "Nobody is signed in there any more."
-ALONE = "You are signed in nowhere else."
+OVER = "That session has already ended."
+ALONE = "You are not signed in anywhere else."
 
 blueprint = Blueprint("devices", __name__, url_prefix="/account/devices")
 log = logging.getLogger("sched_async.security")
@@ -76,7 +76,7 @@ async def sign_out(session_id: int) -> ResponseReturnValue:
     if agent is None:
         await flash(OVER, "info")
         return redirect(url_for(".index"), 303)
-    return await _done("device_signed_out", f"Signed out: {describe(agent)}.")
+    return await _done("device_signed_out", f"Signed out {describe(agent)}.")
 
 
 @blueprint.route("/sign-out-others/", methods=["POST"])

@@ -33,7 +33,7 @@ from ..registration.rules import TAKEN
 from ..sessions import current_user, login_required
 
 LIFETIME = timedelta(hours=24)
-SAME = "This is the address you have."
+SAME = "This is already your email address."
 
 blueprint = Blueprint("email", __name__, url_prefix="/account/email")
 log = logging.getLogger("sched_async.security")
@@ -80,7 +80,7 @@ async def _ask_for_proof(email: str) -> ResponseReturnValue:
     activity.record(db, user.id, "email_asked")
     await db.commit()
     log.info("email change asked user=%s", user.id)
-    await flash(f"A link is on its way to {email}. It works once, within 24 hours.", "info")
+    await flash(f"We've sent a link to {email}. It works once, within 24 hours.", "info")
     return redirect(url_for(".index"), 303)
 
 
@@ -140,14 +140,15 @@ async def _change(token: str) -> ResponseReturnValue:
         return await _over(email)
     await db.commit()
     log.info("email changed user=%s", user.id)
-    await flash(f"Your address is {email} now. You sign in with it from now on.", "success")
+    await flash(f"Your email address is now {email}. Use it to sign in.", "success")
     return redirect(url_for(".index"), 303)
 
 
 async def _over(taken: str | None = None) -> ResponseReturnValue:
     """``taken`` is an address that another account has got meanwhile."""
-    page = await render_template("settings/email_over.html", taken=taken)
-    return page, 409 if taken else 404
+    if taken:
+        return await render_template("settings/email_taken.html", taken=taken), 409
+    return await one_time_links.over(CHANGE_EMAIL, again=url_for(".index"))
 
 
 async def set_address(work: AsyncSession, user: User, email: str, event: str) -> None:
@@ -169,7 +170,7 @@ async def change_for(email: str, new: str) -> str:
         async with begin() as work:
             user = await user_by_email(work, email)
             if address == user.email:
-                raise RefusedError(f"{address} is the address of this account already.", "email")
+                raise RefusedError(f"{address} is already the address of this account.", "email")
             await set_address(work, user, address, "email_set")
     except IntegrityError:
         raise RefusedError(TAKEN, "email") from None

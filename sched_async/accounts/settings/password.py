@@ -10,7 +10,7 @@ from quart import Blueprint, flash, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
 from sqlalchemy import delete, update
 from wtforms import PasswordField
-from wtforms.validators import EqualTo, InputRequired, Length
+from wtforms.validators import InputRequired, Length
 
 from ... import mail
 from ...database import SAFE_METHODS, db
@@ -21,10 +21,17 @@ from ...security import throttle
 from ...security.throttle import Tries
 from .. import activity, known_browsers
 from ..fresh_login import WRONG, fresh_login_required
-from ..passwords import MAX_LENGTH, check_new, check_within_limits, hash_password
+from ..passwords import (
+    MAX_LENGTH,
+    check_new,
+    check_within_limits,
+    hash_password,
+    new_password_field,
+    repeated_password_field,
+)
 from ..sessions import confirm_login, current_user, end_other_sessions, login_required
 
-SAME = "This is the password you have. Choose another."
+SAME = "This is already your password. Choose another."
 
 blueprint = Blueprint("password", __name__, url_prefix="/account/password")
 log = logging.getLogger("sched_async.security")
@@ -32,10 +39,8 @@ log = logging.getLogger("sched_async.security")
 
 class PasswordForm(Form):
     current_password = PasswordField("Current password", [InputRequired(), Length(max=MAX_LENGTH)])
-    password = PasswordField("New password", [InputRequired()])
-    password_again = PasswordField(
-        "New password again", [EqualTo("password", "The two passwords are not the same.")]
-    )
+    password = new_password_field("New password")
+    password_again = repeated_password_field("Repeat new password")
 
     def check(self, user: User) -> None:
         """Raise RefusedError unless the new password will do."""
@@ -93,7 +98,9 @@ async def _end_all_else(user: User, tries: Tries) -> ResponseReturnValue:
     await mail.post(db, user.email, subject, "password_changed", name=user.name)
     await db.commit()
     log.info("password changed user=%s", user.id)
-    await flash("Your password is changed. You are signed out everywhere else.", "success")
+    await flash(
+        "Your password has been changed. You have been signed out everywhere else.", "success"
+    )
     return redirect(url_for(".index"), 303)
 
 

@@ -19,7 +19,7 @@ from ..registration.rules import MAX_NAME, canonical_name, canonical_zone
 from ..sessions import current_user, login_required
 
 WEEK_STARTS: dict[Any, str] = {1: "Monday", 6: "Saturday", 7: "Sunday"}
-CLOCKS: dict[Any, str] = {24: "24 hours, like 14:30", 12: "12 hours, like 2:30 pm"}
+CLOCKS: dict[Any, str] = {24: "24-hour (14:30)", 12: "12-hour (2:30 pm)"}
 
 blueprint = Blueprint("profile", __name__, url_prefix="/account/profile")
 log = logging.getLogger("sched_async.security")
@@ -28,8 +28,8 @@ log = logging.getLogger("sched_async.security")
 class ProfileForm(Form):
     name = StringField("Your name", [InputRequired(), Length(max=MAX_NAME), PlainText()])
     timezone = StringField("Time zone", [InputRequired()], filters=[stripped])
-    week_start = SelectField("The week begins on", coerce=int, choices=WEEK_STARTS)
-    clock_hours = SelectField("Clock", coerce=int, choices=CLOCKS)
+    week_start = SelectField("Week starts on", coerce=int, choices=WEEK_STARTS)
+    clock_hours = SelectField("Time format", coerce=int, choices=CLOCKS)
 
     def values(self) -> dict[str, Any]:
         """What to keep; RefusedError names the field at fault."""

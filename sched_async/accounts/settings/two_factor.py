@@ -39,13 +39,18 @@ from ..two_factor import codes, totp
 
 OFFERED = "enrolment"
 OFFER_LIFETIME = 60 * 60  # seconds
-ALREADY = "That was done already. If you did not keep the recovery codes, make new ones."
-MISSING = "Your administrator requires a second factor. Set one up to go on."
+ALREADY = "That has already been done. If you didn't save the recovery codes, create new ones."
+MISSING = (
+    "An administrator requires two-factor authentication for your account. Set it up to continue."
+)
 # Their own data is theirs to take along, or to delete, in any case.
 WITHOUT_FACTOR = frozenset(
     {"login.logout", "fresh_login.confirm", "delete_account", "two_factor", "export"}
 )
-REQUIRED = "Your administrator requires a second factor. You can replace it, but not turn it off."
+REQUIRED = (
+    "An administrator requires two-factor authentication for your account. You can set up another "
+    "app, but not turn it off."
+)
 
 blueprint = Blueprint("two_factor", __name__, url_prefix="/account/two-factor")
 log = logging.getLogger("sched_async.security")
@@ -105,7 +110,7 @@ async def index() -> ResponseReturnValue:
     await known_browsers.end_trust(db, current_user.user_id)
     activity.record(db, current_user.user_id, "trust_ended")
     await db.commit()
-    await flash("Every device will be asked for a code again.", "success")
+    await flash("All trusted devices have been forgotten.", "success")
     return redirect(url_for(".index"), 303)
 
 
@@ -189,7 +194,7 @@ def _is_offered_already(secret: str) -> bool:
 async def turn_off() -> ResponseReturnValue:
     """Let the password alone be enough again."""
     if not _is_on() or _user().needs_second_factor:
-        await flash(REQUIRED if _is_on() else "Your second factor is off.", "info")
+        await flash(REQUIRED if _is_on() else "Two-factor authentication is off.", "info")
         return redirect(url_for(".index"), 303)
     form = EndOthersForm(await request.form)
     if request.method in SAFE_METHODS:
@@ -198,7 +203,7 @@ async def turn_off() -> ResponseReturnValue:
         return await render_template("settings/two_factor_turn_off.html", form=form), 422
     await codes.remove_factor(db, current_user.user_id)
     await _changed("factor_off", "Your second factor is off", "factor_off", form.end_others.data)
-    await flash("Your second factor is off.", "success")
+    await flash("Two-factor authentication is off.", "success")
     return redirect(url_for(".index"), 303)
 
 

@@ -32,7 +32,7 @@ GROUP = 5
 MAX_TYPED = 64
 MISREAD = str.maketrans("018", "OIB")  # base32 has none of the three
 ANNOUNCED = "announced-code"  # the purpose of a token
-WRONG = "This code is not right."
+WRONG = "Incorrect code."
 
 
 class Verdict(Enum):
@@ -55,7 +55,7 @@ class Verdict(Enum):
 
 SENTENCES = {
     Verdict.WRONG: WRONG,
-    Verdict.USED: "This code, or a newer one, has been used already. Wait for the next one.",
+    Verdict.USED: "This code, or a newer one, has already been used. Wait for the next one.",
     Verdict.CLOCK_OFF: "Your clock is off: this code belongs to another time. Have your phone "
     "set its clock by itself, and give the next code that it shows.",
 }
