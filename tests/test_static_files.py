@@ -1,5 +1,6 @@
 """Our own CSS, script and icon: kept by browsers for a year, and fresh when they change."""
 
+import gzip
 import hashlib
 import re
 from pathlib import Path
@@ -17,6 +18,7 @@ FILES = {
     "favicon.svg": "image/svg+xml",
 }
 EACH = pytest.mark.parametrize("name", FILES)
+ONLY_SQLITE = pytest.mark.parametrize("blank_database", ["sqlite"], indirect=True)
 
 
 def content(name: str) -> bytes:
@@ -64,3 +66,51 @@ async def test_whoever_has_it_already_is_told_so(client: Browser, name: str) -> 
 async def test_a_file_that_does_not_exist_has_no_version(app: Quart) -> None:
     async with app.test_request_context("/"):
         assert app.url_for("static", filename="none.css") == "/static/none.css"
+
+
+@ONLY_SQLITE
+@EACH
+@pytest.mark.parametrize("accepted", ["gzip, deflate, br, zstd", "gzip", "*", "br;q=1, gzip;q=0.1"])
+async def test_each_comes_compressed_to_whoever_takes_it(
+    client: Browser, name: str, accepted: str
+) -> None:
+    headers = {"Accept-Encoding": accepted}
+    response = await client.get(f"/static/{name}", headers=headers)
+    body = await response.get_data(as_text=False)
+    assert response.headers["Content-Encoding"] == "gzip"
+    assert int(response.headers["Content-Length"]) == len(body) < len(content(name))
+    assert gzip.decompress(body) == content(name)
+    assert {"Accept-Encoding", "Cookie"} <= set(response.headers["Vary"].split(", "))
+    known = {"If-None-Match": response.headers["ETag"]}
+    again = await client.get(f"/static/{name}", headers=headers | known)
+    assert again.status_code == 304
+    assert again.headers["ETag"] == response.headers["ETag"]
+    head = await client.head(f"/static/{name}", headers=headers)
+    assert head.headers["Content-Length"] == str(len(body))
+
+
+@ONLY_SQLITE
+@EACH
+@pytest.mark.parametrize("accepted", ["", "identity", "br", "gzip;q=0", "*;q=0"])
+async def test_each_comes_as_it_is_to_whoever_does_not(
+    client: Browser, name: str, accepted: str
+) -> None:
+    response = await client.get(f"/static/{name}", headers={"Accept-Encoding": accepted})
+    assert "Content-Encoding" not in response.headers
+    assert await response.get_data() == content(name)
+    assert "Accept-Encoding" in response.headers["Vary"]
+
+
+@ONLY_SQLITE
+async def test_a_part_of_a_file_is_not_compressed(client: Browser) -> None:
+    headers = {"Accept-Encoding": "gzip", "Range": "bytes=5-9"}
+    response = await client.get("/static/style.css", headers=headers)
+    assert response.status_code == 206
+    assert await response.get_data() == content("style.css")[5:10]
+
+
+@ONLY_SQLITE
+@pytest.mark.parametrize("path", ["/login/", "/static/nothing.css", "/health/live"])
+async def test_what_could_hold_a_secret_is_not_compressed(client: Browser, path: str) -> None:
+    response = await client.get(path, headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in response.headers
