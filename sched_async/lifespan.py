@@ -16,7 +16,7 @@ from tempfile import NamedTemporaryFile
 from quart import Quart
 from sqlalchemy.engine import URL
 
-from . import database, jobs
+from . import database, jobs, zones
 from .accounts.registration.rules import setup_link
 from .config import PublicUrl, secret_key
 from .errors import StartupError
@@ -37,6 +37,7 @@ def init_app(app: Quart) -> None:
             prepare(app)
             with only_server(app.config["DATABASE_URL"]):
                 async with database.opened(app):
+                    await zones.catch_up()
                     await _welcome(app)
                     async with jobs.running(app):
                         yield

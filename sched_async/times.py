@@ -5,12 +5,15 @@ is derived from them.  Functions here take and return naive ``datetime`` for wal
 clocks and aware ones, always in UTC, for instants.
 """
 
+from bisect import bisect_left
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
 MINUTE = timedelta(minutes=1)
+WEEK = 7 * 24 * 3600  # seconds
 NOT_PLACES = ("Factory", "localtime", "posixrules")
 
 
@@ -35,7 +38,7 @@ def to_utc(wall: datetime, zone: str) -> datetime:
 
     Raises SkippedTimeError for one that does not happen.
     """
-    instant = _first(wall, zone)
+    instant = first_instant(wall, zone)
     if to_wall(instant, zone) != wall:
         raise SkippedTimeError(wall, _nearest(wall, zone, -MINUTE), _nearest(wall, zone, MINUTE))
     return instant
@@ -48,16 +51,38 @@ def to_wall(instant: datetime, zone: str) -> datetime:
 
 def existing(wall: datetime, zone: str) -> datetime:
     """The same wall-clock time; of one that is skipped, as much later as clocks move on."""
-    return to_wall(_first(wall, zone), zone)
+    return to_wall(first_instant(wall, zone), zone)
+
+
+def first_instant(wall: datetime, zone: str) -> datetime:
+    """The instant of a wall-clock time; of one that is skipped, by the clocks from before."""
+    return wall.replace(tzinfo=ZoneInfo(zone), fold=0).astimezone(UTC)
+
+
+def changes(zone: str, first: datetime, last: datetime) -> Iterator[datetime]:
+    """The instants from ``first`` to ``last`` at which the clocks of a zone change.
+
+    They are looked for in steps of a week: the shortest stay on record has 17 days.
+    """
+    place, low, end = ZoneInfo(zone), int(first.timestamp()), int(last.timestamp())
+    while low < end:
+        before, high = _clocks(place, low), min(low + WEEK, end)
+        if _clocks(place, high) == before:
+            low = high
+            continue
+        between = range(low, high)
+        low += bisect_left(between, True, key=lambda at: _clocks(place, at) != before)
+        yield datetime.fromtimestamp(low, UTC)
+
+
+def _clocks(place: ZoneInfo, seconds: int) -> tuple[timedelta | None, str | None]:
+    local = datetime.fromtimestamp(seconds, place)
+    return local.utcoffset(), local.tzname()
 
 
 def day_start(day: date, zone: str) -> datetime:
     """The instant at which a day begins; where midnight is skipped, the end of the gap."""
-    return _first(datetime.combine(day, time()), zone)
-
-
-def _first(wall: datetime, zone: str) -> datetime:
-    return wall.replace(tzinfo=ZoneInfo(zone), fold=0).astimezone(UTC)
+    return first_instant(datetime.combine(day, time()), zone)
 
 
 def _nearest(wall: datetime, zone: str, step: timedelta) -> datetime:

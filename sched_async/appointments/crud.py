@@ -8,6 +8,7 @@ from quart.typing import ResponseReturnValue
 from sqlalchemy.exc import IntegrityError
 from werkzeug.datastructures import MultiDict
 
+from .. import zones
 from ..accounts.sessions import current_user, login_required, public
 from ..database import SAFE_METHODS, db
 from ..models import Appointment
@@ -75,6 +76,7 @@ async def edit(appointment_id: int) -> ResponseReturnValue:
         form = AppointmentForm(await _with_zone(appointment.timezone), obj=appointment)
         if form.validate():
             form.apply_to(appointment)
+            await zones.note(db, appointment.timezone)
             await db.commit()
             await flash("Saved.", "success")
             return redirect(url_for(".detail", appointment_id=appointment_id), 303)
@@ -110,6 +112,7 @@ async def _add(form: AppointmentForm) -> ResponseReturnValue:
     form.apply_to(appointment)
     db.add(appointment)
     try:
+        await zones.note(db, appointment.timezone)
         await db.commit()
     except IntegrityError:
         await db.rollback()

@@ -1,0 +1,122 @@
+"""The rules of the zones in use, and what was derived by rules that have changed since.
+
+Governments change the clocks of places in which there are appointments already.  The wall
+clock that was meant stays; its instants (``start_utc``, ``end_utc``) are derived again before
+the next start serves.  Each zone in use has a row with the fingerprint of the rules by which
+all its instants were derived.  It is empty when that is not so: a node with other zone data
+has written there too, so that whichever starts next does it once more.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Collection
+from datetime import UTC, datetime
+from functools import cache
+from secrets import token_hex
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import bindparam, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from .database import begin, reading
+from .models import Appointment, Zone
+from .times import changes, first_instant
+
+BATCH = 500  # rows a transaction
+# What an appointment can be in.
+FIRST, LAST = datetime(1899, 12, 1, tzinfo=UTC), datetime(2200, 2, 1, tzinfo=UTC)
+NOTE = text(
+    "INSERT INTO zone (name, fingerprint) VALUES (:name, :mine) ON CONFLICT (name) "
+    "DO UPDATE SET fingerprint = '' WHERE zone.fingerprint <> excluded.fingerprint"
+)
+log = logging.getLogger("sched_async.zones")
+
+
+@cache
+def fingerprint(zone: str) -> str:
+    """The same for the same changes of the clocks, however their data are written.
+
+    Empty when this machine's data do not have the zone.
+    """
+    try:
+        place = ZoneInfo(zone)
+    except (OSError, ValueError, LookupError):
+        return ""
+    instants = (FIRST, *changes(zone, FIRST, LAST))
+    rules = [(instant.timestamp(), instant.astimezone(place).utcoffset()) for instant in instants]
+    return hashlib.sha256(repr(rules).encode()).hexdigest()
+
+
+async def note(session: AsyncSession, zone: str) -> None:
+    """Say that a zone is in use: after its appointment was written, and before the commit."""
+    await session.flush()
+    kept = await session.scalar(select(Zone.fingerprint).where(Zone.name == zone))
+    if kept not in ("", fingerprint(zone)):
+        await session.execute(NOTE, {"name": zone, "mine": fingerprint(zone)})
+
+
+async def catch_up() -> None:
+    """Derive again what lies in zones whose rules are not those of the last start."""
+    changed = await _changed()
+    if not changed:
+        return
+    claim = f"by {token_hex(16)}"
+    await _claim(changed, claim)
+    last: int | None = 0
+    while last is not None:
+        async with begin() as session:
+            last = await _derive(session, changed, last)
+    async with begin() as session:
+        for zone in changed:
+            # Who has taken it over meanwhile, or written there by other rules, has a later word.
+            ours = (Zone.name == zone, Zone.fingerprint == claim)
+            await session.execute(update(Zone).where(*ours).values(fingerprint=fingerprint(zone)))
+    log.info("derived again, by the rules of now: %s", ", ".join(sorted(changed)))
+
+
+async def _changed() -> set[str]:
+    async with reading() as session:
+        kept = {zone.name: zone.fingerprint for zone in await session.scalars(select(Zone))}
+    now = {zone: await asyncio.to_thread(fingerprint, zone) for zone in kept}
+    return {zone for zone, found in now.items() if found and found != kept[zone]}
+
+
+async def _claim(zones: Collection[str], claim: str) -> None:
+    """From here on whoever writes there by other rules sees it, and ``note`` tells us."""
+    async with begin() as session:
+        if session.get_bind().dialect.name == "postgresql":
+            # Waits for those that have written and not looked yet.
+            await session.execute(text("LOCK TABLE appointment IN SHARE ROW EXCLUSIVE MODE"))
+        await session.execute(update(Zone).where(Zone.name.in_(zones)).values(fingerprint=claim))
+
+
+async def _derive(session: AsyncSession, zones: Collection[str], after: int) -> int | None:
+    """A batch of rows behind the number ``after``; gives the last, None when there was none."""
+    table: Any = Appointment.__table__
+    rows = table.c
+    query = (
+        select(rows.id, rows.start, rows.end, rows.timezone, rows.start_utc, rows.end_utc)
+        .where(rows.id > after, rows.timezone.in_(zones), rows.allday.is_(False))
+        .order_by(rows.id)
+        .limit(BATCH)
+        .with_for_update()
+    )
+    found = (await session.execute(query)).all()
+    late = [values for row in found if (values := _instants(row)) is not None]
+    if late:
+        change = update(table).where(rows.id == bindparam("row"))
+        # Nobody has changed the appointment itself.
+        await session.execute(change.values(modified_at=rows.modified_at), late)
+    return found[-1].id if found else None
+
+
+def _instants(row: Any) -> dict[str, Any] | None:
+    """What to write, or None where it is there already."""
+    start, end = (first_instant(wall, row.timezone) for wall in (row.start, row.end))
+    if end <= start:  # the new rules skip its end
+        end = start + (row.end - row.start)
+    if (start, end) == (row.start_utc, row.end_utc):
+        return None
+    return {"row": row.id, "start_utc": start, "end_utc": end}
