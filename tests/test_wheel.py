@@ -1,10 +1,14 @@
-"""The wheel is whole: installed elsewhere, it serves its pages, styles and migrations."""
+"""The wheel is whole: installed elsewhere, it serves its pages, styles and migrations.
+
+So is the source distribution: all that its own tests read is in it.
+"""
 
 import http.client
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +16,9 @@ import pytest
 
 from .servers import ROOT, WebServer, hypercorn_server
 
-LITTER = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist", "instance")
+LITTER = ("__pycache__", "*.egg-info", "build", "dist", "instance")
+HIDDEN_LITTER = (".git", ".venv*", ".coverage*", ".*_cache")
+SDIST = "from hatchling.build import build_sdist; build_sdist('..')"
 
 
 def run(*command: str | Path, folder: Path) -> None:
@@ -25,7 +31,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of a fresh virtual environment that has the wheel."""
     # Built from a copy: a build leaves its litter beside the sources.
     folder = tmp_path_factory.mktemp("wheel")
-    source = shutil.copytree(ROOT, folder / "source", ignore=LITTER)
+    source = shutil.copytree(ROOT, folder / "source", ignore=shutil.ignore_patterns(".*", *LITTER))
     quietly = ("-m", "pip", "--quiet", "--disable-pip-version-check")
     run(sys.executable, *quietly, "wheel", "--no-deps", "-w", folder, source, folder=folder)
     [wheel] = folder.glob("sched_async-*.whl")
@@ -72,3 +78,19 @@ def test_an_installed_wheel_serves_all_files_that_a_page_names(server: WebServer
 def test_an_installed_wheel_makes_and_migrates_its_database(server: WebServer) -> None:
     assert get(server, "/health/ready")[0] == 200
     assert server.setup_link() is not None
+
+
+def files_in(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_source_distribution_leaves_nothing_out(python: Path, tmp_path: Path) -> None:
+    ignore = shutil.ignore_patterns(*LITTER, *HIDDEN_LITTER)
+    source = shutil.copytree(ROOT, tmp_path / "source", ignore=ignore)
+    run(python, "-m", "pip", "--quiet", "install", "hatchling>=1.26", folder=tmp_path)
+    run(python, "-c", SDIST, folder=source)
+    [archive] = tmp_path.glob("sched_async-*.tar.gz")
+    with tarfile.open(archive) as made:
+        names = {name.partition("/")[2] for name in made.getnames()}
+    missing = files_in(source) - names
+    assert missing == set()
