@@ -13,7 +13,7 @@ from importlib.resources import files
 from zoneinfo import ZoneInfo
 
 MINUTE = timedelta(minutes=1)
-WEEK = 7 * 24 * 3600  # seconds
+STEP = 3 * 24 * 3600  # seconds: the shortest stay on record is four days (Freetown, 1939)
 NOT_PLACES = ("Factory", "localtime", "posixrules")
 
 
@@ -60,24 +60,27 @@ def first_instant(wall: datetime, zone: str) -> datetime:
 
 
 def changes(zone: str, first: datetime, last: datetime) -> Iterator[datetime]:
-    """The instants from ``first`` to ``last`` at which the clocks of a zone change.
-
-    They are looked for in steps of a week: the shortest stay on record has 17 days.
-    """
+    """The instants from ``first`` to ``last`` at which the clocks of a zone change."""
     place, low, end = ZoneInfo(zone), int(first.timestamp()), int(last.timestamp())
+    before = _offset(place, low)
     while low < end:
-        before, high = _clocks(place, low), min(low + WEEK, end)
-        if _clocks(place, high) == before:
+        high = min(low + STEP, end)
+        if _offset(place, high) == before:
             low = high
             continue
-        between = range(low, high)
-        low += bisect_left(between, True, key=lambda at: _clocks(place, at) != before)
+        low = _change(place, low, high)
+        before = _offset(place, low)
         yield datetime.fromtimestamp(low, UTC)
 
 
-def _clocks(place: ZoneInfo, seconds: int) -> tuple[timedelta | None, str | None]:
-    local = datetime.fromtimestamp(seconds, place)
-    return local.utcoffset(), local.tzname()
+def _change(place: ZoneInfo, low: int, high: int) -> int:
+    """The first second after ``low`` that is not by its clocks any more."""
+    before = _offset(place, low)
+    return low + bisect_left(range(low, high), True, key=lambda at: _offset(place, at) != before)
+
+
+def _offset(place: ZoneInfo, seconds: int) -> timedelta | None:
+    return datetime.fromtimestamp(seconds, place).utcoffset()
 
 
 def day_start(day: date, zone: str) -> datetime:

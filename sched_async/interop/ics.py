@@ -8,9 +8,10 @@ appointment that did not change is the same bytes each time.
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
-from icalendar import Calendar, Event, Timezone
+from icalendar import Calendar, Event
 
 from ..models import Appointment
+from .timezones import timezone
 
 PRODUCT = "-//sched_async//EN"
 TAIL = b"END:VCALENDAR\r\n"
@@ -25,7 +26,7 @@ def head(zones: Iterable[str], first: date, last: date) -> bytes:
     calendar.add("version", "2.0")
     years = date(first.year - 1, 1, 1), date(last.year + 2, 1, 1)
     for zone in sorted(zone for zone in zones if not is_utc(zone)):
-        calendar.add_component(Timezone.from_tzid(zone, first_date=years[0], last_date=years[1]))
+        calendar.add_component(timezone(zone, *years))
     beginning: bytes = calendar.to_ical()
     return beginning.removesuffix(TAIL)
 
