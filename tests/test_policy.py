@@ -308,7 +308,7 @@ async def test_another_persons_row_is_a_missing_row(
             assert theirs == missing, (rule, method)
             assert theirs[0] == OTHERS[name], (rule, method)
             tried[name] += 1
-    assert tried == {"appointment_id": 6, "user_id": 3, "session_id": 1}
+    assert tried == {"appointment_id": 6, "user_id": 4, "session_id": 1}
     assert await contents(app) == before
 
 

@@ -286,3 +286,33 @@ async def test_people_are_found_whatever_their_capitals(
         await db.execute(update(User).where(User.id == mallory.id).values(name=name))
     found = await text(await admin.get(PEOPLE, query_string={"q": wanted}))
     assert "mallory@example.org" in found
+
+
+@pytest.mark.parametrize("blank_database", ["sqlite"], indirect=True)
+async def test_requiring_two_factor_of_oneself_asks_first(
+    app: Quart, admin: Client, alice: User, mallory: User
+) -> None:
+    """It would leave an administrator nothing but setting it up, by one press."""
+    path = f"{PEOPLE}{alice.id}/require-second-factor/"
+    asked = await admin.post(path)
+    assert (asked.status_code, asked.location) == (303, f"{path}sure/")
+    assert not (await person(app, alice.id)).needs_second_factor
+    question = await text(await admin.get(f"{path}sure/"))
+    assert "Require two-factor authentication for yourself?" in question
+    assert 'name="sure"' in question
+    assert (await admin.post(path, form={"sure": "y"})).status_code == 303
+    assert (await person(app, alice.id)).needs_second_factor
+
+
+@pytest.mark.parametrize("blank_database", ["sqlite"], indirect=True)
+async def test_requiring_two_factor_asks_nothing_where_it_shuts_nobody_out(
+    app: Quart, admin: Client, alice: User, mallory: User
+) -> None:
+    theirs = f"{PEOPLE}{mallory.id}/require-second-factor/"
+    assert (await admin.get(f"{theirs}sure/")).location == f"{PEOPLE}{mallory.id}/"
+    await admin.post(theirs)
+    assert (await person(app, mallory.id)).needs_second_factor
+    async with app.app_context(), begin() as db:
+        await db.execute(update(User).where(User.id == alice.id).values(totp_secret="x"))
+    await admin.post(f"{PEOPLE}{alice.id}/require-second-factor/")
+    assert (await person(app, alice.id)).needs_second_factor

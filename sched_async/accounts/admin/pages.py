@@ -30,6 +30,7 @@ from .actions import ACTIONS, NOT_TO_ONESELF
 
 PAGE = 50
 MOST_ADMINISTRATORS = 1000
+REQUIRE = "require-second-factor"
 NO_MAIL = (
     "This server can't send email. Its operator can print the link with “sched-async user {}”."
 )
@@ -132,12 +133,31 @@ async def change(user_id: int, act: str) -> ResponseReturnValue:
     if act not in ACTIONS:
         abort(404)
     user = await (_user_alone(user_id) if act in NOT_TO_ONESELF else _user(user_id))
+    if act == REQUIRE and _shuts_oneself_out(user) and "sure" not in await request.form:
+        return redirect(url_for(".require_of_oneself", user_id=user_id), 303)
     if act in NOT_TO_ONESELF and user.id == current_user.user_id:
         await flash("Only another administrator can do this to your account.", "error")
     else:
         await ACTIONS[act].do(db, user)
         await _done(user, act, ACTIONS[act].done)
     return redirect(url_for(".detail", user_id=user_id), 303)
+
+
+@blueprint.route(f"/<int:user_id>/{REQUIRE}/sure/")
+@login_required
+@admin_required
+async def require_of_oneself(user_id: int) -> ResponseReturnValue:
+    """Ask first: one press would leave nothing but setting up the second factor."""
+    user = await _user(user_id)
+    if not _shuts_oneself_out(user):
+        return redirect(url_for(".detail", user_id=user_id), 303)
+    return await render_template("admin/require_of_oneself.html", user=user, act=REQUIRE)
+
+
+def _shuts_oneself_out(user: User) -> bool:
+    """Whether having to have a second factor would stop the one who says so."""
+    is_free = user.totp_secret is None and not user.needs_second_factor
+    return is_free and user.id == current_user.user_id
 
 
 async def _done(user: User, act: str, sentence: str) -> None:
