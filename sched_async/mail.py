@@ -41,10 +41,11 @@ from aiosmtplib import (
     SMTPSenderRefused,
     SMTPServerDisconnected,
 )
-from quart import Quart, Response, current_app, has_request_context, render_template
+from quart import Quart, Response, current_app, has_request_context
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from . import mail_parts
 from .config import MailServer, mail_address
 from .database import begin, reading
 from .jobs import Job, add_job
@@ -114,21 +115,21 @@ def is_configured() -> bool:
     return current_app.config["MAIL_URL"] is not None
 
 
-async def post(db: AsyncSession, to: str, subject: str, template: str, **context: object) -> None:
-    """Write a message down, from templates/mail/<template>.txt and .html; the caller commits.
+async def post(db: AsyncSession, to: str, template: str, **context: object) -> None:
+    """Write a message down, from templates/mail/<template>.txt; the caller commits.
 
-    The templates also get ``public_url``.  Without a mail server nothing is written: it would
+    Without a mail server nothing is written: it would
     be sent, with a link long dead, on the day that somebody sets one.  Raises ValueError for
-    an address or a subject that would not be one header.
+    an address or a subject that would not be one header, and as ``mail_parts.render``.
     """
     if not is_configured():
         return
-    context["public_url"] = str(current_app.config["PUBLIC_URL"])
+    parts = await mail_parts.render(template, **context)
     mail = OutgoingMail(
         recipient=to,
-        subject=subject,
-        text=await render_template(f"mail/{template}.txt", **context),
-        html=await render_template(f"mail/{template}.html", **context),
+        subject=parts.subject,
+        text=parts.text,
+        html=parts.html,
         message_id=f"<{secrets.token_hex(16)}@{_own_domain()}>",
         created_at=now(),
     )

@@ -4,6 +4,7 @@ The server it is handed to is a real one, on a loopback port of its own.
 """
 
 import asyncio
+import re
 import ssl
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from jinja2 import ChoiceLoader, DictLoader
 from quart import Quart, abort, request
 from sqlalchemy import update
 
-from sched_async import lifespan, mail
+from sched_async import lifespan, mail, mail_parts
 from sched_async.accounts.sessions import public
 from sched_async.app import create_app
 from sched_async.config import SettingError, load
@@ -40,16 +41,8 @@ from .servers import ROOT, hypercorn_server
 TO = "ada@example.org"
 SUBJECT = "Your way in, für Ada"
 LINK = "http://localhost/way-in/Zm9vYmFy-MDEyMzQ1Njc4OWFiY2RlZg/"
-TEMPLATES = {
-    "mail/note.txt": (
-        '{% extends "mail/layout.txt" %}'
-        "{% block body %}Hello {{ name }}, the way in: {{ link }}{% endblock %}"
-    ),
-    "mail/note.html": (
-        '{% extends "mail/layout.html" %}{% from "mail/macros.html" import button %}'
-        "{% block body %}<p>Hello {{ name }}</p>{{ button(link, 'Go in') }}{% endblock %}"
-    ),
-}
+NOTE = f"{SUBJECT}\n\nHello {{{{ name }}}}, the way in is below.\n\nGo in:\n{{{{ link }}}}\n"
+TEMPLATES = {"mail/note.txt": NOTE, "mail/named.txt": "Hello {{ name }}\n\nA text to {{ name }}.\n"}
 
 only_sqlite = pytest.mark.parametrize("blank_database", ["sqlite"], indirect=True)
 only_postgresql = pytest.mark.parametrize("blank_database", ["postgresql"], indirect=True)
@@ -109,7 +102,7 @@ def make_app(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Calla
         @app.post("/write/")
         @public
         async def write() -> str:
-            await mail.post(db, TO, SUBJECT, "note", name="Ada <3", link=LINK)
+            await mail.post(db, TO, "note", name="Ada <3", link=LINK)
             if "fail" in request.args:
                 abort(422)
             await db.commit()
@@ -137,7 +130,7 @@ async def write_quietly(app: Quart, count: int = 1) -> None:
     async with app.app_context(), begin() as session:
         for number in range(count):
             to = f"ada{number}@example.org"
-            await mail.post(session, to, SUBJECT, "note", name="Ada", link=LINK)
+            await mail.post(session, to, "note", name="Ada", link=LINK)
 
 
 async def send(app: Quart) -> None:
@@ -201,7 +194,8 @@ async def test_what_a_request_posts_arrives_once_in_both_forms(
     assert message["Message-ID"] == row.message_id
     assert message["Date"].datetime == row.created_at
     assert message.get_content_type() == "multipart/alternative"
-    assert f"Hello Ada <3, the way in: {LINK}" in part(message, "plain")
+    lines = part(message, "plain").splitlines()
+    assert lines[:4] == ["Hello Ada <3, the way in is below.", "", "Go in:", LINK]
     assert "Hello Ada &lt;3" in part(message, "html")
     assert f'href="{LINK}"' in part(message, "html")
 
@@ -238,7 +232,7 @@ async def test_senders_that_start_at_once_send_each_message_once(
 
 async def test_the_domain_of_an_address_is_sent_in_ascii(app: Quart, server: MailServer) -> None:
     async with app.app_context(), begin() as session:
-        await mail.post(session, "ada@bücher.example", SUBJECT, "note", name="Ada", link=LINK)
+        await mail.post(session, "ada@bücher.example", "note", name="Ada", link=LINK)
     await send(app)
     await until(lambda: server.received)
     assert server.recipients == ["ada@xn--bcher-kva.example"]
@@ -252,7 +246,7 @@ async def test_a_local_part_beyond_ascii_needs_a_server_that_takes_it(
         app = make_app(MAIL_URL=server.url)
         async with app.test_app():
             async with app.app_context(), begin() as session:
-                await mail.post(session, "ädä@example.org", SUBJECT, "note", name="Ä", link=LINK)
+                await mail.post(session, "ädä@example.org", "note", name="Ä", link=LINK)
             await send(app)
             await noted(app, is_sent)
     assert server.recipients == ["ädä@example.org"]
@@ -373,10 +367,10 @@ async def test_one_that_cannot_be_sent_does_not_hold_the_others(
     app: Quart, server: MailServer
 ) -> None:
     async with app.app_context(), begin() as session:
-        await mail.post(session, TO, SUBJECT, "note", name="Ada", link=LINK)
+        await mail.post(session, TO, "note", name="Ada", link=LINK)
         await session.flush()
         await session.execute(update(OutgoingMail).values(subject="two\r\nlines"))
-        await mail.post(session, TO, SUBJECT, "note", name="Ada", link=LINK)
+        await mail.post(session, TO, "note", name="Ada", link=LINK)
     await send(app)
     first, second = await mails(app)
     assert (first.problem, first.sent_at) == ("ValueError", None)
@@ -559,24 +553,49 @@ async def test_the_log_has_no_address_no_text_and_no_link(
 
 
 @pytest.mark.parametrize(
-    ("to", "subject"),
+    ("to", "name"),
     [
-        ("ada@example.org\r\nBcc: mallory@example.org", "Hello"),
-        ("ada@example.org, mallory@example.org", "Hello"),
-        ("ada@example.org>\r\nRCPT TO:<mallory@example.org", "Hello"),
-        ("ada", "Hello"),
-        ("", "Hello"),
-        ("ada@example.org", "Hello\r\nBcc: mallory@example.org"),
-        ("ada@example.org", "Hello\n\n<h1>Another text</h1>"),
-        ("ada@example.org", "Hello\rBcc: mallory@example.org"),
+        ("ada@example.org\r\nBcc: mallory@example.org", "Ada"),
+        ("ada@example.org, mallory@example.org", "Ada"),
+        ("ada@example.org>\r\nRCPT TO:<mallory@example.org", "Ada"),
+        ("ada", "Ada"),
+        ("", "Ada"),
+        ("ada@example.org", "Ada\r\nBcc: mallory@example.org"),
+        ("ada@example.org", "Ada\n\n<h1>Another text</h1>"),
+        ("ada@example.org", "Ada\rBcc: mallory@example.org"),
+        ("ada@example.org", "Ada\N{LINE SEPARATOR}https://evil.example"),
     ],
 )
 @only_sqlite
-async def test_nothing_can_add_a_header_or_a_recipient(app: Quart, to: str, subject: str) -> None:
+async def test_nothing_can_add_a_header_a_recipient_or_a_line(
+    app: Quart, to: str, name: str
+) -> None:
     async with app.app_context(), begin() as session:
-        with pytest.raises(ValueError, match=r"Header|address"):
-            await mail.post(session, to, subject, "note", name="Ada", link=LINK)
+        with pytest.raises(ValueError, match=r"address|printable"):
+            await mail.post(session, to, "named", name=name)
     assert await mails(app) == []
+
+
+@only_sqlite
+async def test_a_name_is_text_in_the_subject_and_in_both_parts(app: Quart) -> None:
+    name = "<b>Ada</b> & https://evil.example"
+    async with app.app_context():
+        parts = await mail_parts.render("named", name=name)
+    assert parts.subject == f"Hello {name}"
+    assert name in parts.text
+    assert "&lt;b&gt;Ada&lt;/b&gt; &amp; https://evil.example" in parts.html
+    assert "<b>" not in parts.html
+    assert "href" not in parts.html
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "templates" / "mail").glob("*.txt")), ids=str)
+def test_each_mail_begins_with_its_subject(path: Path) -> None:
+    """And whatever follows a comma or a greeting begins with a capital."""
+    subject, *paragraphs = path.read_text("utf-8").split("\n\n")
+    if path.name != "footer.txt":
+        assert re.fullmatch(r"[A-Z][^.\n]+", subject)
+        assert re.fullmatch(r"Hello( {{ name }})?,", paragraphs[0])
+    assert all(re.match(r"[A-Z{]", paragraph) for paragraph in paragraphs)
 
 
 # Looking after it
@@ -604,7 +623,7 @@ async def test_a_message_whose_every_try_was_broken_off_is_given_up(
 ) -> None:
     async with app.app_context():
         async with begin() as session:
-            await mail.post(session, TO, SUBJECT, "note", name="Ada", link=LINK)
+            await mail.post(session, TO, "note", name="Ada", link=LINK)
             await session.flush()
             await session.execute(update(OutgoingMail).values(tries=len(mail.WAITS) + 1))
         await mail.send_due()

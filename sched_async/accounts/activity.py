@@ -32,7 +32,7 @@ EVENTS = {
     "password_reset": "Password changed with a reset link",
     "registered": "Account created",
     "invited": "Invitation sent",
-    "factor_on": "Two-factor authentication turned on",
+    "factor_on": "Two-factor authentication set up",
     "factor_off": "Two-factor authentication turned off",
     "factor_removed": "Two-factor authentication removed",
     "recovery_renewed": "Recovery codes replaced",

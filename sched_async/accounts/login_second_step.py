@@ -90,8 +90,7 @@ async def _refused(
 async def _warn(user: User) -> None:
     """Tell the owner, whose mailbox nobody can fill in this way.  After ``db`` is committed."""
     if await throttle.is_admitted(throttle.mail_to("second-step", user.email)):
-        subject = "Somebody may have your password"
-        await mail.post(db, user.email, subject, "second_step_failed", name=user.name)
+        await mail.post(db, user.email, "second_step_failed", name=user.name)
         await db.commit()
 
 

@@ -88,7 +88,7 @@ async def send_link(work: AsyncSession, user: User) -> None:
     """Mail a new link to its owner; RefusedError as ``new_link``; the caller commits."""
     link = await new_link(work, user)
     context = {"name": user.name, "link": link}
-    await mail.post(work, user.email, "Choose a new password", "reset_link", **context)
+    await mail.post(work, user.email, "reset_link", **context)
 
 
 async def new_link(work: AsyncSession, user: User) -> str:
@@ -170,7 +170,7 @@ async def _set_password(user: User, hashed: str) -> ResponseReturnValue:
     await db.flush()
     await _end_all(owner.id)
     activity.record(db, owner.id, "password_reset")
-    await mail.post(db, owner.email, "Your password was changed", "was_reset", name=owner.name)
+    await mail.post(db, owner.email, "was_reset", name=owner.name)
     await db.commit()
     log.info("password reset user=%s", owner.id)
     session.pop(RESET, None)

@@ -78,7 +78,7 @@ async def test_the_old_address_is_told(app: Quart, hers: Client, alice: User) ->
     """ASVS 6.3.5."""
     await hers.post(await link_to(app, hers))
     _, notice = await mails(app)
-    assert (notice.recipient, notice.subject) == (OLD, "Your address was changed")
+    assert (notice.recipient, notice.subject) == (OLD, "Your email address was changed")
     assert NEW not in notice.text + notice.html, "who reads there now is not known"
     assert await activities(app, alice.id) == ["email_asked", "email_changed"]
 
@@ -205,7 +205,10 @@ async def test_whoever_has_the_address_is_told_and_nothing_changes(
 ) -> None:
     await hers.post(EMAIL, form={"email": "mallory@example.org"})
     (mail,) = await mails(app)
-    assert (mail.recipient, mail.subject) == ("mallory@example.org", "Your address is in use here")
+    assert (mail.recipient, mail.subject) == (
+        "mallory@example.org",
+        "Your email address is already in use",
+    )
     assert "Hello Mallory," in mail.text
     assert EMAIL not in mail.text + mail.html, "there is no link to use"
     assert OLD not in mail.text + mail.html

@@ -141,7 +141,7 @@ async def test_whoever_has_an_account_is_told_so_by_mail_alone(
     await fill_in(client, REGISTER, **BOB | {"email": "Alice@example.org"})
     await settled(app)
     (mail,) = await mails(app)
-    assert mail.subject == "You have an account already"
+    assert mail.subject == "You already have an account"
     assert link_in(mail) == "http://localhost/password/forgot/"
     assert await all_rows(app, OneTimeToken) == []
     assert (await log_in(client, "alice@example.org", ALICE_PASSWORD)).status_code == 303

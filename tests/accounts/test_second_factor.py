@@ -139,7 +139,7 @@ async def test_setting_up_shows_a_picture_a_key_and_once_ten_codes(app: Quart, a
     assert not recovery_codes_in(state)
     assert phone.secret not in state
     assert await events(app) == ["factor_on"]
-    assert await subjects(app) == ["Your second factor is on"]
+    assert await subjects(app) == ["Two-factor authentication was set up"]
 
 
 async def test_the_key_stays_the_same_until_a_code_shows_that_an_app_has_it(
@@ -396,7 +396,7 @@ async def test_the_second_step_dies_after_five_wrong_codes(
     assert (await client.post(STEP, form=form)).location == "/login/"
     assert not await is_in(client)
     assert (await events(app)).count("second_step_failed") == 5
-    assert (await subjects(app))[-1] == "Somebody may have your password"
+    assert (await subjects(app))[-1] == "Someone may know your password"
 
 
 async def test_recovery_codes_cannot_be_tried_nor_mail_be_caused_without_end(
@@ -411,7 +411,7 @@ async def test_recovery_codes_cannot_be_tried_nor_mail_be_caused_without_end(
         answers = [await give_code(client, "A" * 25) for _ in range(5)]
         assert [answer.status_code for answer in answers] == [401] * 4 + [303]
     warnings = (await subjects(app))[before:]
-    assert warnings == ["Somebody may have your password"] * 3
+    assert warnings == ["Someone may know your password"] * 3
     await give_password(client, *ALICE)
     assert (await give_code(client, codes[0])).status_code == 429
     clock.shift(timedelta(minutes=16))
@@ -746,7 +746,7 @@ async def test_turning_it_off_makes_the_password_enough(
     user = await user_row(app, "alice@example.org")
     assert (user.totp_secret, user.totp_step) == (None, None)
     assert "factor_off" in await events(app)
-    assert "Your second factor is off" in await subjects(app)
+    assert "Two-factor authentication was turned off" in await subjects(app)
     async with app.app_context(), reading() as db:
         assert await db.scalar(select(func.count()).select_from(RecoveryCode)) == 0
 
@@ -772,7 +772,7 @@ async def test_the_operator_can_remove_a_lost_factor(
     assert not await is_in(owner)
     assert (await log_in(client, *ALICE)).location == "/appointments/"
     assert "factor_removed" in await events(app)
-    assert "Your second factor is off" in await subjects(app)
+    assert "Two-factor authentication was turned off" in await subjects(app)
     again = await run(settings, "remove-second-factor", "alice@example.org")
     assert again.exit_code == 1
     assert "does not use two-factor authentication" in again.output

@@ -126,8 +126,7 @@ async def remove_second_factor(email: str) -> None:
         await known_browsers.forget(session, user.id)
         await end_sessions(session, user)
         activity.record(session, user.id, "factor_removed", by_owner=False)
-        context = {"name": user.name}
-        await mail.post(session, user.email, "Your second factor is off", "factor_off", **context)
+        await mail.post(session, user.email, "factor_off", name=user.name)
 
 
 async def count_and_sign_out(email: str) -> int:

@@ -52,7 +52,7 @@ async def invite(work: AsyncSession, email: str) -> str:
     await one_time_links.void(work, INVITE, email=email)
     token = await one_time_links.new(work, INVITE, LIFETIME, email=email)
     link = one_time_links.link(f"/register/{token}/")
-    await mail.post(work, email, "You are invited to sched", "invitation", link=link)
+    await mail.post(work, email, "invitation", link=link)
     return link
 
 

@@ -95,8 +95,7 @@ async def _write_to(user: User) -> None:
                 "active": known.is_active,
                 "link": one_time_links.link("/password/forgot/"),
             }
-            subject = "You have an account already"
-            await mail.post(work, known.email, subject, "registered_already", **context)
+            await mail.post(work, known.email, "registered_already", **context)
     mail.send_soon()
 
 
@@ -108,7 +107,7 @@ async def _send_link(work: AsyncSession, user: User) -> None:
     data = {"name": user.name, "password_hash": user.password_hash, "timezone": user.timezone}
     token = await one_time_links.new(work, REGISTER, LIFETIME, email=user.email, data=data)
     link = one_time_links.link(f"/register/confirm/{token}/")
-    await mail.post(work, user.email, "Confirm your address", "confirm_registration", link=link)
+    await mail.post(work, user.email, "confirm_registration", link=link)
 
 
 @blueprint.route("/confirm/<token>/")

@@ -83,7 +83,7 @@ async def _ask_to_delete() -> ResponseReturnValue:
     await _end_all(user.id)
     activity.record(db, user.id, "deletion_asked")
     context = {"name": user.name, "until": until}
-    await mail.post(db, user.email, "Your account will be deleted", "deletion_asked", **context)
+    await mail.post(db, user.email, "deletion_asked", **context)
     await logout_user()
     await db.commit()
     log.info("deletion asked user=%s", user.id)

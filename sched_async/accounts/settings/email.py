@@ -105,10 +105,10 @@ async def _write_to(email: str, user: User) -> None:
     token = await one_time_links.new(db, CHANGE_EMAIL, LIFETIME, user_id=user.id, email=email)
     owner = await db.scalar(select(User).where(User.email == email).limit(1))
     if owner is not None:  # nobody will have the token
-        await mail.post(db, email, "Your address is in use here", "email_taken", name=owner.name)
+        await mail.post(db, email, "email_taken", name=owner.name)
         return
     link = one_time_links.link(url_for(".confirm_address", token=token))
-    await mail.post(db, email, "Confirm your new address", "email_confirm", link=link)
+    await mail.post(db, email, "email_confirm", link=link)
 
 
 # Using it
@@ -160,7 +160,7 @@ async def set_address(work: AsyncSession, user: User, email: str, event: str) ->
     await work.flush()
     await work.execute(delete(OneTimeToken).where(OneTimeToken.user_id == user.id))
     activity.record(work, user.id, event)
-    await mail.post(work, old, "Your address was changed", "email_changed", name=user.name)
+    await mail.post(work, old, "email_changed", name=user.name)
 
 
 async def change_for(email: str, new: str) -> str:

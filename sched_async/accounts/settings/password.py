@@ -94,8 +94,7 @@ async def _end_all_else(user: User, tries: Tries) -> ResponseReturnValue:
     await confirm_login()
     await db.execute(delete(OneTimeToken).where(OneTimeToken.user_id == user.id))
     activity.record(db, user.id, "password_changed")
-    subject = "Your password was changed"
-    await mail.post(db, user.email, subject, "password_changed", name=user.name)
+    await mail.post(db, user.email, "password_changed", name=user.name)
     await db.commit()
     log.info("password changed user=%s", user.id)
     await flash(

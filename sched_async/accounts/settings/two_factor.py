@@ -178,7 +178,7 @@ async def _turn_on(secret: str, step: int, end_others: bool) -> ResponseReturnVa
     if _is_offered_already(secret) or await db.scalar(changed) is None:
         return await _already()
     new_codes = await codes.new_recovery_codes(db, user.id)
-    await _changed("factor_on", "Your second factor is on", "factor_on", end_others)
+    await _changed("factor_on", end_others)
     return await _codes_page(new_codes)
 
 
@@ -202,7 +202,7 @@ async def turn_off() -> ResponseReturnValue:
     if not form.validate():
         return await render_template("settings/two_factor_turn_off.html", form=form), 422
     await codes.remove_factor(db, current_user.user_id)
-    await _changed("factor_off", "Your second factor is off", "factor_off", form.end_others.data)
+    await _changed("factor_off", form.end_others.data)
     await flash("Two-factor authentication is off.", "success")
     return redirect(url_for(".index"), 303)
 
@@ -223,7 +223,7 @@ async def recovery_codes() -> ResponseReturnValue:
     if not form.validate() or not await _is_current(form):
         return await _already()
     new_codes = await codes.new_recovery_codes(db, user_id)
-    await _changed("recovery_renewed", "You have new recovery codes", "recovery_renewed", False)
+    await _changed("recovery_renewed", end_others=False)
     return await _codes_page(new_codes)
 
 
@@ -233,7 +233,7 @@ async def _is_current(form: RecoveryForm) -> bool:
     return form.current_set.data == await codes.recovery_set(db, current_user.user_id)
 
 
-async def _changed(event: str, subject: str, template: str, end_others: bool) -> None:
+async def _changed(event: str, end_others: bool) -> None:
     """What every change ends with: nothing that was trusted by the old state remains."""
     user = _user()
     if event != "recovery_renewed":
@@ -242,7 +242,7 @@ async def _changed(event: str, subject: str, template: str, end_others: bool) ->
         await end_other_sessions()
     await confirm_login()
     activity.record(db, user.id, event)
-    await mail.post(db, user.email, subject, template, name=user.name)
+    await mail.post(db, user.email, event, name=user.name)
     await db.commit()
     log.info("%s user=%s", event, user.id)
 

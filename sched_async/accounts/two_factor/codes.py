@@ -199,7 +199,7 @@ async def note_recovery(db: AsyncSession, user: User) -> str:
     sentence = f"You have {left} recovery code{'' if left == 1 else 's'} left."
     activity.record(db, user.id, "recovery_used")
     context = {"name": user.name, "left": sentence}
-    await mail.post(db, user.email, "A recovery code was used", "recovery_used", **context)
+    await mail.post(db, user.email, "recovery_used", **context)
     return sentence
 
 
