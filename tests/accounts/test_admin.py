@@ -298,7 +298,7 @@ async def test_requiring_two_factor_of_oneself_asks_first(
     assert (asked.status_code, asked.location) == (303, f"{path}sure/")
     assert not (await person(app, alice.id)).needs_second_factor
     question = await text(await admin.get(f"{path}sure/"))
-    assert "Require two-factor authentication for yourself?" in question
+    assert "Require two-factor authentication for your own account?" in question
     assert 'name="sure"' in question
     assert (await admin.post(path, form={"sure": "y"})).status_code == 303
     assert (await person(app, alice.id)).needs_second_factor
