@@ -23,6 +23,7 @@ from .accounts.admin import actions
 from .accounts.registration import invitations, rules
 from .accounts.settings.email import change_for
 from .errors import RefusedError, StartupError
+from .times import canonical_zone
 
 
 def init_app(app: Quart) -> None:
@@ -292,7 +293,7 @@ async def mail_retry(app: Quart) -> None:
 async def import_command(app: Quart, path: Path, timezone: str) -> None:
     """Bring accounts and appointments over from a sched.db of the original."""
     async with lifespan.working(app):
-        report = await import_sched.run(path, rules.canonical_zone(timezone))
+        report = await import_sched.run(path, canonical_zone(timezone))
     for line in report.skipped:
         click.echo(f"Skipped {line}", err=True)
     click.echo(f"Imported {report.users} accounts and {report.appointments} appointments.")

@@ -1,11 +1,15 @@
 """The base of every form, and the checks they share."""
 
 import unicodedata
+from collections.abc import Callable
 from typing import Any
 
+from quart import request
 from wtforms import Field, ValidationError
 from wtforms import Form as WTForm
 
+from .database import SAFE_METHODS
+from .errors import RefusedError
 from .security.csrf import FIELD, SessionCSRF
 
 
@@ -21,6 +25,15 @@ class Form(WTForm):
         # A GET has an empty form; to WTForms that would be one with every box unticked.
         super().__init__(formdata or None, **given)
         self.unknown = sorted(set(formdata or ()) - set(self._fields))
+
+    def validate_on_submit(self) -> bool:
+        """Whether it was sent, and nothing is wrong with it; as in Flask-WTF."""
+        return request.method not in SAFE_METHODS and self.validate()
+
+    @property
+    def status(self) -> int:
+        """Of the page that shows it."""
+        return 422 if self.errors else 200
 
     def validate(self, extra_validators: Any = None) -> bool:
         valid = super().validate(extra_validators)
@@ -40,6 +53,24 @@ class Form(WTForm):
         for field in self:
             field.errors = ()
         self.form_errors = [message]
+
+
+class Checked:
+    """A validator of a rule that raises RefusedError; what it makes of a value is kept.
+
+    It is asked only about what no earlier validator has refused.
+    """
+
+    def __init__(self, rule: Callable[[str], str]) -> None:
+        self.rule = rule
+
+    def __call__(self, form: Any, field: Field) -> None:
+        if field.errors:
+            return
+        try:
+            field.data = self.rule(field.data or "")
+        except RefusedError as refused:
+            raise ValidationError(str(refused)) from None
 
 
 class PlainText:

@@ -12,6 +12,8 @@ from functools import cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
+from .errors import RefusedError
+
 MINUTE = timedelta(minutes=1)
 STEP = 3 * 24 * 3600  # seconds: the shortest stay on record is four days (Freetown, 1939)
 NOT_PLACES = ("Factory", "localtime", "posixrules")
@@ -114,3 +116,11 @@ def zone_names() -> tuple[str, ...]:
 def find_zone(text: str) -> str | None:
     """The zone of that name, however its letters are capitalised, or None."""
     return _names().get(text.strip().lower())
+
+
+def canonical_zone(text: str) -> str:
+    """The same, or RefusedError."""
+    zone = find_zone(text)
+    if zone is None:
+        raise RefusedError("Unknown time zone. Try one like Europe/London.", "timezone")
+    return zone

@@ -8,7 +8,7 @@ from wtforms import BooleanField, StringField
 from wtforms.validators import InputRequired, Length
 
 from .. import mail
-from ..database import SAFE_METHODS, db
+from ..database import db
 from ..errors import TooManyAttemptsError
 from ..forms import Form, PlainText
 from ..models import OneTimeToken, User
@@ -40,10 +40,8 @@ async def ask() -> ResponseReturnValue:
     if waiting is None or waiting.user_id is None:
         return await _over(OVER)
     form = StepForm(await request.form)
-    if request.method in SAFE_METHODS:
-        return await _page(form), 200
-    if not form.validate():
-        return await _page(form), 422
+    if not form.validate_on_submit():
+        return await _page(form), form.status
     try:
         tries = await codes.admit(waiting.user_id, form.code.data or "")
     except TooManyAttemptsError as error:

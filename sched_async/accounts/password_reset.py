@@ -9,6 +9,7 @@ the address.  It signs nobody in, so a second factor is still asked for.
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 from quart import (
     Blueprint,
@@ -29,14 +30,14 @@ from wtforms.validators import InputRequired, Length
 from .. import mail
 from ..database import begin, db, reading
 from ..errors import RefusedError
-from ..forms import Form
+from ..forms import Checked, Form
 from ..models import Activity, LoginSession, OneTimeToken, User
 from ..security import throttle
 from . import activity, known_browsers, one_time_links
 from .clients import origin
 from .emails import MAX_EMAIL, canonical_email, user_by_email
 from .one_time_links import RESET
-from .passwords import check_new, hash_password, new_password_field, repeated_password_field
+from .passwords import NewPasswordForm, hash_password, new_password_field, repeated_password_field
 from .sessions import public
 from .tokens import hash_token
 
@@ -50,7 +51,7 @@ log = logging.getLogger("sched_async.security")
 
 
 class ForgotForm(Form):
-    email = EmailField("Email", [InputRequired(), Length(max=MAX_EMAIL)])
+    email = EmailField("Email", [InputRequired(), Length(max=MAX_EMAIL), Checked(canonical_email)])
 
 
 @blueprint.route("/forgot/", methods=["GET", "POST"])
@@ -58,18 +59,12 @@ class ForgotForm(Form):
 async def forgot() -> ResponseReturnValue:
     """Ask for a link; the answer never tells whether the address is known."""
     form = ForgotForm(await request.form)
-    if request.method == "POST" and mail.is_configured() and form.validate():
-        try:
-            email = canonical_email(form.email.data or "")
-        except RefusedError as refused:
-            form.refuse(refused.field, str(refused))
-        else:
-            await throttle.admit(throttle.reset_request())
-            current_app.add_background_task(_send_if_known, email, origin())
-            return await one_time_links.sent(RESET, again=url_for(".forgot"))
-    status = 422 if form.errors else 200
+    if mail.is_configured() and form.validate_on_submit():
+        await throttle.admit(throttle.reset_request())
+        current_app.add_background_task(_send_if_known, form.email.data or "", origin())
+        return await one_time_links.sent(RESET, again=url_for(".forgot"))
     page = {"form": form, "can_mail": mail.is_configured()}
-    return await render_template("accounts/forgot.html", **page), status
+    return await render_template("accounts/forgot.html", **page), form.status
 
 
 async def _send_if_known(email: str, where: dict[str, str]) -> None:
@@ -116,9 +111,16 @@ async def link_for(email: str) -> str:
 # Using it
 
 
-class ResetForm(Form):
+class ResetForm(NewPasswordForm):
     password = new_password_field("New password")
     password_again = repeated_password_field("Repeat new password")
+
+    def __init__(self, formdata: Any, user: User) -> None:
+        super().__init__(formdata)
+        self.user = user
+
+    def owner(self) -> tuple[str, str]:
+        return self.user.name, self.user.email
 
 
 @blueprint.route("/reset/<token>/")
@@ -134,16 +136,10 @@ async def reset() -> ResponseReturnValue:
     user = await _owner()
     if user is None:
         return await _over()
-    form = ResetForm(await request.form)
-    if request.method == "POST" and form.validate():
-        try:
-            check_new(form.password.data or "", user.name, user.email)
-        except RefusedError as refused:
-            form.refuse(refused.field, str(refused))
-        else:
-            return await _set_password(user, await hash_password(form.password.data or ""))
-    status = 422 if request.method == "POST" else 200
-    return await render_template("accounts/reset.html", form=form, email=user.email), status
+    form = ResetForm(await request.form, user)
+    if form.validate_on_submit():
+        return await _set_password(user, await hash_password(form.password.data or ""))
+    return await render_template("accounts/reset.html", form=form, email=user.email), form.status
 
 
 async def _over() -> ResponseReturnValue:

@@ -20,11 +20,12 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from quart import Quart, current_app
 from sqlalchemy import select, update
 from werkzeug.security import check_password_hash
-from wtforms import PasswordField
+from wtforms import Field, PasswordField
 from wtforms.validators import EqualTo, InputRequired
 
 from ..database import begin, reading
 from ..errors import BusyError, RefusedError
+from ..forms import Checked, Form
 from ..models import User
 from ..security import throttle
 from ..security.throttle import Tries
@@ -178,8 +179,20 @@ def repeated_password_field(label: str) -> PasswordField:
     return PasswordField(label, [EqualTo("password", "The passwords don't match.")])
 
 
-def check_new(password: str, *known: str) -> None:
-    """Raise RefusedError unless this will do as a new password.
+class NewPasswordForm(Form):
+    """A form with a ``new_password_field``, which it checks."""
+
+    def owner(self) -> tuple[str, str]:
+        """The name and address of whose password it will be."""
+        raise NotImplementedError
+
+    def validate_password(self, field: Field) -> None:
+        """WTForms calls this by its name."""
+        Checked(lambda password: check_new(password, *self.owner()))(self, field)
+
+
+def check_new(password: str, *known: str) -> str:
+    """The password, if it will do as a new one; else RefusedError.
 
     ``known`` are texts an attacker would try first: the person's name and e-mail.
     There are no rules about kinds of characters (ASVS 6.2.5).
@@ -198,6 +211,7 @@ def check_new(password: str, *known: str) -> None:
             "This is too similar to your name or email, or to the name of this site.",
             "password",
         )
+    return password
 
 
 def _is_common(plain: str) -> bool:

@@ -129,7 +129,7 @@ async def _show_form(
     page = await render_template(
         "appointments/form.html", form=form, appointment_id=appointment_id, zones=zone_names()
     )
-    return page, 422 if request.method == "POST" else 200
+    return page, form.status
 
 
 async def _with_zone(zone: str) -> MultiDict[str, str]:

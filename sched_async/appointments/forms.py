@@ -8,9 +8,9 @@ from wtforms.validators import DataRequired, InputRequired, Length, Regexp
 from wtforms.widgets import DateInput, DateTimeLocalInput
 
 from ..errors import RefusedError
-from ..forms import Form, PlainText, stripped
+from ..forms import Checked, Form, PlainText, stripped
 from ..models import Appointment
-from ..times import SkippedTimeError, find_zone, to_utc
+from ..times import SkippedTimeError, canonical_zone, to_utc
 from .agenda import FIRST_YEAR, LAST_YEAR, LONGEST
 
 DAY = timedelta(days=1)
@@ -67,7 +67,7 @@ class AppointmentForm(Form):
     start = WallTimeField("Start", [InputRequired()])
     end = WallTimeField("End", [InputRequired()])
     allday = BooleanField("All day")
-    timezone = StringField("Time zone", filters=[stripped])
+    timezone = StringField("Time zone", [Checked(canonical_zone)], [stripped])
     location = StringField("Location", [Length(max=255), PlainText()], [stripped])
     description = TextAreaField("Description", [Length(max=10_000), PlainText(lines=True)])
     submission = HiddenField(validators=[Regexp(r"[A-Za-z0-9_-]{0,64}\Z")])
@@ -81,9 +81,8 @@ class AppointmentForm(Form):
         if not super().validate(extra_validators):
             return False
         try:
-            zone = self.timezone.data = self._zone()
             self._check_order()
-            self._instants = self._to_instants(zone)
+            self._instants = self._to_instants(self.timezone.data or "")
         except RefusedError as refused:
             self.refuse(refused.field, str(refused))
             return False
@@ -95,13 +94,6 @@ class AppointmentForm(Form):
             setattr(appointment, name, self[name].data or self[name].default or "")
         appointment.allday = bool(self.allday.data)
         appointment.start_utc, appointment.end_utc = self._instants
-
-    def _zone(self) -> str:
-        zone = find_zone(self.timezone.data or "")
-        if zone is None:
-            message = "Unknown time zone. Try one like Europe/London."
-            raise RefusedError(message, "timezone")
-        return zone
 
     def _check_order(self) -> None:
         if self.allday.data:

@@ -19,7 +19,7 @@ from wtforms.validators import InputRequired, Length
 from ... import mail
 from ...database import db
 from ...errors import RefusedError
-from ...forms import Form, PlainText
+from ...forms import Checked, Form, PlainText
 from ...models import User
 from .. import activity, password_reset
 from ..emails import MAX_EMAIL, canonical_email
@@ -53,7 +53,10 @@ def admin_required(view: View) -> View:
 
 
 class InviteForm(Form):
-    email = EmailField("Email", [InputRequired(), Length(max=MAX_EMAIL), PlainText(address=True)])
+    email = EmailField(
+        "Email",
+        [InputRequired(), Length(max=MAX_EMAIL), PlainText(address=True), Checked(canonical_email)],
+    )
 
 
 @blueprint.route("/")
@@ -85,8 +88,8 @@ async def invite() -> ResponseReturnValue:
     """Send somebody a link that makes an account."""
     form = InviteForm(await request.form)
     if form.validate():
+        email = form.email.data or ""
         try:
-            email = canonical_email(form.email.data or "")
             _need_mail(f"invite {email}")
             await invitations.invite(db, email)
             activity.record(db, current_user.user_id, "invited")
@@ -97,7 +100,7 @@ async def invite() -> ResponseReturnValue:
             log.info("invited by=%s", current_user.user_id)
             await flash(f"We've sent an invitation to {email}.", "success")
             return redirect(url_for(".index"), 303)
-    return await _show_list(form), 422
+    return await _show_list(form), form.status
 
 
 @blueprint.route("/<int:user_id>/")

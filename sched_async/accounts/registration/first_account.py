@@ -6,14 +6,13 @@ from quart import Blueprint, flash, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
 
 from ...database import db, reading
-from ...errors import RefusedError
 from ...models import User
 from ...times import zone_names
 from .. import activity, one_time_links
 from ..one_time_links import SETUP
 from ..sessions import public
 from ..tokens import hash_token
-from .rules import AccountForm, add_account, has_accounts, new_user
+from .rules import AccountForm, add_account, has_accounts
 
 blueprint = Blueprint("first_account", __name__)
 log = logging.getLogger("sched_async.security")
@@ -26,15 +25,9 @@ async def setup(token: str) -> ResponseReturnValue:
     if not await _may_set_up(token):
         return await one_time_links.over(SETUP)
     form = AccountForm(await request.form)
-    if request.method == "POST" and form.validate():
-        try:
-            user = await new_user(**form.values())
-        except RefusedError as refused:
-            form.refuse(refused.field, str(refused))
-        else:
-            return await _first_account(token, user)
-    status = 422 if request.method == "POST" else 200
-    return await render_template("accounts/setup.html", form=form, zones=zone_names()), status
+    if form.validate_on_submit():
+        return await _first_account(token, await form.user())
+    return await render_template("accounts/setup.html", form=form, zones=zone_names()), form.status
 
 
 async def _may_set_up(token: str) -> bool:

@@ -30,7 +30,7 @@ from .. import activity, one_time_links
 from ..emails import canonical_email
 from ..one_time_links import INVITE
 from ..sessions import public
-from .rules import TAKEN, InvitedForm, add_account, find_link, is_taken, new_user
+from .rules import TAKEN, InvitedForm, add_account, find_link, is_taken
 
 LIFETIME = timedelta(days=7)
 CLOSED = "Registration is closed. Set SCHED_REGISTRATION to “invite” to let invited people in."
@@ -70,15 +70,11 @@ async def invited() -> str | None:
 
 async def accept(email: str) -> ResponseReturnValue:
     """The form for somebody invited, and their account at once."""
-    form = InvitedForm(await request.form)
-    if request.method == "POST" and form.validate():
-        try:
-            return await _make(await new_user(email=email, **form.values()))
-        except RefusedError as refused:
-            form.refuse(refused.field, str(refused))
-    status = 422 if request.method == "POST" else 200
+    form = InvitedForm(await request.form, email)
+    if form.validate_on_submit():
+        return await _make(await form.user())
     page = {"form": form, "zones": zone_names(), "invited": email}
-    return await render_template("accounts/register.html", **page), status
+    return await render_template("accounts/register.html", **page), form.status
 
 
 async def over() -> ResponseReturnValue:

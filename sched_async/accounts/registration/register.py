@@ -27,7 +27,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ... import mail
 from ...database import begin, db, reading
-from ...errors import RefusedError
 from ...models import OneTimeToken, User
 from ...security import throttle
 from ...times import zone_names
@@ -35,7 +34,7 @@ from .. import activity, one_time_links
 from ..one_time_links import REGISTER
 from ..sessions import public
 from . import invitations
-from .rules import AccountForm, add_account, find_link, has_accounts, new_user
+from .rules import AccountForm, add_account, find_link, has_accounts
 
 LIFETIME = timedelta(days=1)
 
@@ -67,18 +66,12 @@ async def is_open() -> bool:
 
 async def _ask_for_proof() -> ResponseReturnValue:
     form = AccountForm(await request.form)
-    if request.method == "POST" and form.validate():
+    if form.validate_on_submit():
         await throttle.admit(throttle.registration())
-        try:
-            user = await new_user(**form.values())
-        except RefusedError as refused:
-            form.refuse(refused.field, str(refused))
-        else:
-            current_app.add_background_task(_write_to, user)
-            return await one_time_links.sent(REGISTER, again=url_for(".register"))
-    status = 422 if request.method == "POST" else 200
+        current_app.add_background_task(_write_to, await form.user())
+        return await one_time_links.sent(REGISTER, again=url_for(".register"))
     page = {"form": form, "zones": zone_names(), "invited": None}
-    return await render_template("accounts/register.html", **page), status
+    return await render_template("accounts/register.html", **page), form.status
 
 
 async def _write_to(user: User) -> None:

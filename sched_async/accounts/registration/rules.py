@@ -7,6 +7,7 @@ exactly one wins.
 """
 
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
@@ -16,13 +17,19 @@ from wtforms.validators import InputRequired, Length
 
 from ...database import begin, reading
 from ...errors import RefusedError
-from ...forms import Form, PlainText, stripped
+from ...forms import Checked, PlainText, stripped
 from ...models import OneTimeToken, User
-from ...times import find_zone
+from ...times import canonical_zone
 from .. import one_time_links
 from ..emails import MAX_EMAIL, canonical_email
 from ..one_time_links import SETUP
-from ..passwords import check_new, hash_password, new_password_field, repeated_password_field
+from ..passwords import (
+    NewPasswordForm,
+    check_new,
+    hash_password,
+    new_password_field,
+    repeated_password_field,
+)
 
 SETUP_LIFETIME = timedelta(hours=1)
 MAX_NAME = 100
@@ -36,25 +43,16 @@ def canonical_name(text: str) -> str:
     return name
 
 
-def canonical_zone(text: str) -> str:
-    zone = find_zone(text)
-    if zone is None:
-        raise RefusedError("Unknown time zone. Try one like Europe/London.", "timezone")
-    return zone
-
-
 async def new_user(name: str, email: str, password: str, timezone: str) -> User:
-    """A checked ``User`` that is not saved yet; RefusedError names the field at fault."""
-    name = canonical_name(name)
-    email, timezone = canonical_email(email), canonical_zone(timezone)
-    check_new(password, name, email)
+    """A ``User`` of values that have been checked; not saved yet."""
     hashed = await hash_password(password)
     return User(name=name, email=email, password_hash=hashed, timezone=timezone)
 
 
 async def create_account(*, name: str, email: str, password: str, timezone: str) -> User:
-    """Make an account outside a request; RefusedError when something will not do."""
-    user = await new_user(name, email, password, timezone)
+    """Make an account outside a request; RefusedError names what will not do."""
+    name, email, zone = canonical_name(name), canonical_email(email), canonical_zone(timezone)
+    user = await new_user(name, email, check_new(password, name, email), zone)
     try:
         async with begin() as session:
             await add_account(session, user)
@@ -101,18 +99,32 @@ async def setup_link() -> str | None:
     return one_time_links.link(f"/setup/{token}/")
 
 
-class InvitedForm(Form):
+class InvitedForm(NewPasswordForm):
     """What an account needs besides its address."""
 
-    name = StringField("Your name", [InputRequired(), Length(max=MAX_NAME), PlainText()])
-    timezone = StringField("Time zone", filters=[stripped], default="UTC")
+    name = StringField(
+        "Your name",
+        [InputRequired(), Length(max=MAX_NAME), PlainText(), Checked(canonical_name)],
+    )
+    timezone = StringField("Time zone", [Checked(canonical_zone)], [stripped], default="UTC")
     password = new_password_field("Password")
     password_again = repeated_password_field("Repeat password")
 
-    def values(self) -> dict[str, str]:
-        wanted = ("name", "email", "password", "timezone")
-        return {name: self[name].data or "" for name in wanted if name in self}
+    def __init__(self, formdata: Any = None, address: str = "") -> None:
+        super().__init__(formdata)
+        self.address = address
+
+    def owner(self) -> tuple[str, str]:
+        return self.name.data or "", self.address
+
+    async def user(self) -> User:
+        """Whom it describes, not saved yet."""
+        name, email = self.owner()
+        return await new_user(name, email, self.password.data or "", self.timezone.data or "")
 
 
 class AccountForm(InvitedForm):
-    email = EmailField("Email", [InputRequired(), Length(max=MAX_EMAIL)])
+    email = EmailField("Email", [InputRequired(), Length(max=MAX_EMAIL), Checked(canonical_email)])
+
+    def owner(self) -> tuple[str, str]:
+        return self.name.data or "", self.email.data or ""

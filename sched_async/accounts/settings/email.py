@@ -16,13 +16,13 @@ from quart_auth import Unauthorized
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
-from wtforms import EmailField
+from wtforms import EmailField, Field, ValidationError
 from wtforms.validators import InputRequired, Length
 
 from ... import mail
 from ...database import SAFE_METHODS, begin, db
 from ...errors import RefusedError
-from ...forms import Form
+from ...forms import Checked, Form
 from ...models import OneTimeToken, User
 from ...security import throttle
 from .. import activity, one_time_links
@@ -43,13 +43,13 @@ log = logging.getLogger("sched_async.security")
 
 
 class EmailForm(Form):
-    email = EmailField("New email", [InputRequired(), Length(max=MAX_EMAIL)])
+    email = EmailField(
+        "New email", [InputRequired(), Length(max=MAX_EMAIL), Checked(canonical_email)]
+    )
 
-    def address(self, user: User) -> str:
-        email = canonical_email(self.email.data or "")
-        if email == user.email:
-            raise RefusedError(SAME, "email")
-        return email
+    def validate_email(self, field: Field) -> None:
+        if field.data == current_user.email:
+            raise ValidationError(SAME)
 
 
 @blueprint.route("/", methods=["GET", "POST"])
@@ -59,13 +59,8 @@ async def index() -> ResponseReturnValue:
     """Ask for the new address, and mail a link to it."""
     is_get = request.method in SAFE_METHODS
     form = EmailForm(typed_before() if is_get else await request.form)
-    if not is_get and mail.is_configured() and form.validate():
-        try:
-            email = form.address(current_user.known())
-        except RefusedError as refused:
-            form.refuse(refused.field, str(refused))
-        else:
-            return await _ask_for_proof(email)
+    if mail.is_configured() and form.validate_on_submit():
+        return await _ask_for_proof(form.email.data or "")
     page = {"form": form, "can_mail": mail.is_configured()}
     return await render_template("settings/email.html", **page), 200 if is_get else 422
 

@@ -9,13 +9,12 @@ import logging
 from quart import Blueprint, flash, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
 from sqlalchemy import delete, update
-from wtforms import PasswordField
+from wtforms import Field, PasswordField, ValidationError
 from wtforms.validators import InputRequired, Length
 
 from ... import mail
-from ...database import SAFE_METHODS, db
-from ...errors import RefusedError, TooManyAttemptsError
-from ...forms import Form
+from ...database import db
+from ...errors import TooManyAttemptsError
 from ...models import OneTimeToken, User
 from ...security import throttle
 from ...security.throttle import Tries
@@ -23,7 +22,7 @@ from .. import activity, known_browsers
 from ..fresh_login import WRONG, fresh_login_required
 from ..passwords import (
     MAX_LENGTH,
-    check_new,
+    NewPasswordForm,
     check_within_limits,
     hash_password,
     new_password_field,
@@ -37,16 +36,18 @@ blueprint = Blueprint("password", __name__, url_prefix="/account/password")
 log = logging.getLogger("sched_async.security")
 
 
-class PasswordForm(Form):
+class PasswordForm(NewPasswordForm):
     current_password = PasswordField("Current password", [InputRequired(), Length(max=MAX_LENGTH)])
     password = new_password_field("New password")
     password_again = repeated_password_field("Repeat new password")
 
-    def check(self, user: User) -> None:
-        """Raise RefusedError unless the new password will do."""
-        check_new(self.password.data or "", user.name, user.email)
-        if self.password.data == self.current_password.data:
-            raise RefusedError(SAME, "password")
+    def owner(self) -> tuple[str, str]:
+        return current_user.name, current_user.email
+
+    def validate_password(self, field: Field) -> None:
+        super().validate_password(field)
+        if field.data == self.current_password.data:
+            raise ValidationError(SAME)
 
 
 @blueprint.route("/", methods=["GET", "POST"])
@@ -55,18 +56,13 @@ class PasswordForm(Form):
 async def index() -> ResponseReturnValue:
     """Ask for the password of now and the new one."""
     form = PasswordForm(await request.form)
-    if request.method in SAFE_METHODS:
-        return await _page(form)
-    if form.validate():
-        try:
-            form.check(current_user.known())
-            return await _judge(form)
-        except RefusedError as refused:
-            form.refuse(refused.field, str(refused))
-        except TooManyAttemptsError as error:
-            form.say_only(error.sentence)
-            return await _page(form), 429, error.headers
-    return await _page(form), 422
+    if not form.validate_on_submit():
+        return await _page(form), form.status
+    try:
+        return await _judge(form)
+    except TooManyAttemptsError as error:
+        form.say_only(error.sentence)
+        return await _page(form), 429, error.headers
 
 
 async def _judge(form: PasswordForm) -> ResponseReturnValue:

@@ -132,14 +132,12 @@ async def set_up() -> ResponseReturnValue:
     """Show a new secret, and make it the account's once a code shows that an app has it."""
     secret = _offered()
     form = EnrolForm(await request.form)
-    if request.method in SAFE_METHODS:
-        return await _enrol_page(form, secret), 200
-    if form.validate():
+    if form.validate_on_submit():
         step = totp.matching_step(secret, form.code.data or "", now())
         if step is not None:
             return await _turn_on(secret, step, form.end_others.data)
         form.refuse("code", _what_is_wrong(secret, form.code.data or ""))
-    return await _enrol_page(form, secret), 422
+    return await _enrol_page(form, secret), form.status
 
 
 def _offered() -> str:
@@ -197,10 +195,8 @@ async def turn_off() -> ResponseReturnValue:
         await flash(REQUIRED if _is_on() else "Two-factor authentication is off.", "info")
         return redirect(url_for(".index"), 303)
     form = EndOthersForm(await request.form)
-    if request.method in SAFE_METHODS:
-        return await render_template("settings/two_factor_turn_off.html", form=form)
-    if not form.validate():
-        return await render_template("settings/two_factor_turn_off.html", form=form), 422
+    if not form.validate_on_submit():
+        return await render_template("settings/two_factor_turn_off.html", form=form), form.status
     await codes.remove_factor(db, current_user.user_id)
     await _changed("factor_off", form.end_others.data)
     await flash("Two-factor authentication is off.", "success")
