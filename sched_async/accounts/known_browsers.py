@@ -75,13 +75,13 @@ async def forget(db: AsyncSession, user_id: int, *, keep_here: bool = False) -> 
     Each has tries of its own, so that nobody may go on who signed in there.  The caller commits.
     """
     here = await current(db, user_id) if keep_here else None
-    others = (
-        KnownBrowser.user_id == user_id,
-        KnownBrowser.id != (here.id if here is not None else 0),
-    )
-    await db.execute(delete(KnownBrowser).where(*others))
+    await db.execute(delete(KnownBrowser).where(*_others(user_id, here)))
     if here is not None:
         here.trusted_until = None
+
+
+def _others(user_id: int, here: KnownBrowser | None) -> tuple[ColumnElement[bool], ...]:
+    return KnownBrowser.user_id == user_id, KnownBrowser.id != (here.id if here else 0)
 
 
 async def _remember(db: AsyncSession, user_id: int, token: str) -> KnownBrowser:
@@ -151,21 +151,11 @@ async def trust(db: AsyncSession, user_id: int) -> None:
     device.trusted_until = now() + TRUSTED
 
 
-async def end_trust(db: AsyncSession, user_id: int) -> None:
-    """Ask for a code again, on every device; the caller commits."""
-    await db.execute(
-        update(KnownBrowser).where(KnownBrowser.user_id == user_id).values(trusted_until=None)
-    )
-
-
-async def end_trust_elsewhere(db: AsyncSession, user_id: int) -> None:
-    """The same on every device but this one; the caller commits."""
-    here = await current(db, user_id)
-    elsewhere = (
-        KnownBrowser.user_id == user_id,
-        KnownBrowser.id != (here.id if here is not None else 0),
-    )
-    await db.execute(update(KnownBrowser).where(*elsewhere).values(trusted_until=None))
+async def end_trust(db: AsyncSession, user_id: int, *, keep_here: bool = False) -> None:
+    """Ask for a code again on every device, or on every other; the caller commits."""
+    here = await current(db, user_id) if keep_here else None
+    others = _others(user_id, here)
+    await db.execute(update(KnownBrowser).where(*others).values(trusted_until=None))
 
 
 async def count_trusted(db: AsyncSession, user_id: int) -> int:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from quart import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
-from sqlalchemy import select, update
+from sqlalchemy import update
 from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, EmailField, HiddenField, PasswordField
 from wtforms.validators import InputRequired, Length
@@ -20,6 +20,7 @@ from ..security import throttle
 from ..security.throttle import Tries
 from . import activity, known_browsers, one_time_links
 from .clients import origin
+from .locks import locked_as_loaded
 from .passwords import MAX_LENGTH, check_within_limits
 from .registration.rules import has_accounts
 from .sessions import current_user, load_user, login_user, logout_user, public
@@ -119,9 +120,7 @@ async def _is_unchanged(user: User) -> bool:
 
     The lock makes a change of password, which ends all sessions, end this one as well.
     """
-    same_factor = User.totp_secret.is_not_distinct_from(user.totp_secret)
-    same = (User.id == user.id, User.password_hash == user.password_hash, User.is_active)
-    return await db.scalar(select(User.id).where(*same, same_factor).with_for_update()) is not None
+    return await locked_as_loaded(db, user) is not None
 
 
 @blueprint.route("/logout/", methods=["GET", "POST"])

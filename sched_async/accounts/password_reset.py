@@ -22,7 +22,7 @@ from quart import (
     url_for,
 )
 from quart.typing import ResponseReturnValue
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from wtforms import EmailField
 from wtforms.validators import InputRequired, Length
@@ -31,14 +31,15 @@ from .. import mail
 from ..database import begin, db, reading
 from ..errors import RefusedError
 from ..forms import Checked, Form
-from ..models import Activity, LoginSession, OneTimeToken, User
+from ..models import Activity, OneTimeToken, User
 from ..security import throttle
-from . import activity, known_browsers, one_time_links
+from . import activity, one_time_links
 from .clients import origin
 from .emails import MAX_EMAIL, canonical_email, user_by_email
+from .locks import locked
 from .one_time_links import RESET
 from .passwords import NewPasswordForm, hash_password, new_password_field, repeated_password_field
-from .sessions import public
+from .sessions import public, revoke_all
 from .tokens import hash_token
 
 LIFETIME = timedelta(hours=1)
@@ -94,7 +95,7 @@ async def new_link(work: AsyncSession, user: User) -> str:
     """
     if not user.is_active:
         raise RefusedError(f"{user.email} is deactivated. Activate the account first.")
-    await _locked(work, user.id)
+    await locked(work, user.id)
     await one_time_links.void(work, RESET, user_id=user.id)
     facts = {"user_id": user.id, "email": user.email, "data": {"password": _today(user)}}
     token = await one_time_links.new(work, RESET, LIFETIME, **facts)
@@ -158,13 +159,13 @@ async def _owner() -> User | None:
 
 async def _set_password(user: User, hashed: str) -> ResponseReturnValue:
     """Signing in locks the person first and the link second; so does this."""
-    owner = await _locked(db, user.id)
+    owner = await locked(db, user.id)
     token = await one_time_links.take(db, RESET)
     if owner is None or token is None or not _is_for(token, owner):
         return await _over()
     owner.password_hash = hashed
     await db.flush()
-    await _end_all(owner.id)
+    await revoke_all(db, owner.id)
     activity.record(db, owner.id, "password_reset")
     await mail.post(db, owner.email, "was_reset", name=owner.name)
     await db.commit()
@@ -174,13 +175,6 @@ async def _set_password(user: User, hashed: str) -> ResponseReturnValue:
     return redirect(url_for("login.login"), 303)
 
 
-async def _end_all(user_id: int) -> None:
-    """Every session, every other link, and what is known of the devices."""
-    await db.execute(delete(LoginSession).where(LoginSession.user_id == user_id))
-    await db.execute(delete(OneTimeToken).where(OneTimeToken.user_id == user_id))
-    await known_browsers.forget(db, user_id)
-
-
 def _is_for(token: OneTimeToken, user: User) -> bool:
     same = token.user_id == user.id and token.email == user.email
     return same and user.is_active and token.data.get("password") == _today(user)
@@ -188,7 +182,3 @@ def _is_for(token: OneTimeToken, user: User) -> bool:
 
 def _today(user: User) -> str:
     return hash_token(user.password_hash)
-
-
-async def _locked(work: AsyncSession, user_id: int) -> User | None:
-    return await work.scalar(select(User).where(User.id == user_id).with_for_update())

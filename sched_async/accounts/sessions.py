@@ -31,14 +31,16 @@ from quart.sessions import SecureCookieSessionInterface
 from quart.typing import ResponseReturnValue
 from quart_auth import Action, AuthUser, QuartAuth, Unauthorized, login_required
 from sqlalchemy import ColumnElement, and_, delete, not_, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 from werkzeug.local import LocalProxy
 
 from ..config import PublicUrl
 from ..database import begin, db, reading
 from ..errors import http_error, wants_json
-from ..models import LoginSession, User
+from ..models import LoginSession, OneTimeToken, User
 from ..request_scope import storage
 from ..times import now
+from . import known_browsers
 from .clients import origin
 from .current_user import CurrentUser
 from .tokens import hash_token, new_token
@@ -284,16 +286,27 @@ async def logout_user() -> None:
     _extension().logout_user()
 
 
-async def end_other_sessions() -> int:
-    """Sign the current user out everywhere but here; a view commits before it answers.
+async def revoke_all(
+    work: AsyncSession,
+    user_id: int,
+    *,
+    keep: LoginSession | None = None,
+    links: bool = True,
+    browsers: bool = True,
+) -> int:
+    """End every session and every link of a person, and know none of their browsers any more.
 
-    Gives how many sessions there were.
+    ``keep`` is the session of this browser, where its owner goes on; the browser stays known,
+    but stands for no code.  ``links=False`` is for what leaves the owner's mailbox in their
+    hands, and ``browsers=False`` for what must not make it harder for them to come back.
+    Returns how many sessions ended; the caller commits.
     """
-    login = current_user.login
-    if login is None:
-        raise Unauthorized
-    others = (LoginSession.user_id == login.user_id, LoginSession.id != login.id)
-    ended = await db.scalars(delete(LoginSession).where(*others).returning(LoginSession.id))
+    theirs = (LoginSession.user_id == user_id, LoginSession.id != (keep.id if keep else 0))
+    ended = await work.scalars(delete(LoginSession).where(*theirs).returning(LoginSession.id))
+    if links:
+        await work.execute(delete(OneTimeToken).where(OneTimeToken.user_id == user_id))
+    if browsers:
+        await known_browsers.forget(work, user_id, keep_here=keep is not None)
     return len(ended.all())
 
 

@@ -7,18 +7,18 @@ the person's activity.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import CursorResult, delete, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ... import mail
 from ...database import begin, reading
 from ...errors import RefusedError
-from ...models import LoginSession, OneTimeToken, User
-from .. import activity, known_browsers
+from ...models import User
+from .. import activity
 from ..emails import user_by_email
 from ..passwords import check_new, hash_password
+from ..sessions import revoke_all
 from ..two_factor import codes
 
 MOST_USERS = 10_000
@@ -36,9 +36,7 @@ async def deactivate(db: AsyncSession, user: User) -> None:
     """Whoever cannot sign in could not keep an account that is to be deleted: it stays."""
     user.is_active = False
     user.delete_at = None
-    await end_sessions(db, user)
-    await known_browsers.forget(db, user.id)
-    await db.execute(delete(OneTimeToken).where(OneTimeToken.user_id == user.id))
+    await revoke_all(db, user.id)
     activity.record(db, user.id, "deactivated", by_owner=False)
 
 
@@ -48,8 +46,7 @@ async def activate(db: AsyncSession, user: User) -> None:
 
 
 async def sign_out(db: AsyncSession, user: User) -> None:
-    await end_sessions(db, user)
-    await known_browsers.forget(db, user.id)
+    await revoke_all(db, user.id, links=False)
     activity.record(db, user.id, "signed_out", by_owner=False)
 
 
@@ -110,9 +107,7 @@ async def set_password(email: str, password: str) -> None:
         user = await user_by_email(session, email)
         user.password_hash = hashed
         await session.flush()
-        await end_sessions(session, user)
-        await session.execute(delete(OneTimeToken).where(OneTimeToken.user_id == user.id))
-        await known_browsers.forget(session, user.id)
+        await revoke_all(session, user.id)
         activity.record(session, user.id, "password_set", by_owner=False)
 
 
@@ -123,8 +118,7 @@ async def remove_second_factor(email: str) -> None:
         if user.totp_secret is None:
             raise RefusedError(f"{user.email} does not use two-factor authentication.")
         await codes.remove_factor(session, user.id)
-        await known_browsers.forget(session, user.id)
-        await end_sessions(session, user)
+        await revoke_all(session, user.id, links=False)
         activity.record(session, user.id, "factor_removed", by_owner=False)
         await mail.post(session, user.email, "factor_off", name=user.name)
 
@@ -133,13 +127,5 @@ async def count_and_sign_out(email: str) -> int:
     """End every login session of a person; returns how many there were."""
     async with begin() as session:
         user = await user_by_email(session, email)
-        await known_browsers.forget(session, user.id)
         activity.record(session, user.id, "signed_out", by_owner=False)
-        return await end_sessions(session, user)
-
-
-async def end_sessions(session: AsyncSession, user: User) -> int:
-    ended: CursorResult[Any] = await session.execute(  # type: ignore[assignment]
-        delete(LoginSession).where(LoginSession.user_id == user.id)
-    )
-    return ended.rowcount
+        return await revoke_all(session, user.id, links=False)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 from quart import Blueprint, abort, flash, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from wtforms import EmailField
 from wtforms.validators import InputRequired, Length
 
@@ -24,12 +24,12 @@ from ...models import User
 from .. import activity, password_reset
 from ..emails import MAX_EMAIL, canonical_email
 from ..fresh_login import fresh_login_required, typed_before
+from ..locks import locked_with_administrators
 from ..registration import invitations
 from ..sessions import current_user, login_required
 from .actions import ACTIONS, NOT_TO_ONESELF
 
 PAGE = 50
-MOST_ADMINISTRATORS = 1000
 REQUIRE = "require-second-factor"
 NO_MAIL = (
     "This server can't send email. Its operator can print the link with “sched-async user {}”."
@@ -179,13 +179,8 @@ async def _user(user_id: int) -> User:
 
 
 async def _user_alone(user_id: int) -> User:
-    """The same, while no administrator ends another: of two at once, the second is none.
-
-    All are locked in one order, as when one of them leaves.
-    """
-    involved = select(User).where(or_(User.is_admin, User.id == user_id)).order_by(User.id)
-    rows = await db.scalars(involved.limit(MOST_ADMINISTRATORS).with_for_update())
-    users = {user.id: user for user in rows}
+    """The same, while no administrator ends another: of two at once, the second is none."""
+    users = await locked_with_administrators(db, user_id)
     actor = users.get(current_user.user_id)
     if actor is None or not (actor.is_admin and actor.is_active):
         abort(404)

@@ -20,7 +20,7 @@ from quart import (
 )
 from quart.typing import ResponseReturnValue
 from quart_auth import Unauthorized
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ... import mail
@@ -28,17 +28,17 @@ from ...database import SAFE_METHODS, begin, db, reading
 from ...forms import Form
 from ...human_times import in_words
 from ...jobs import add_job
-from ...models import Appointment, LoginSession, OneTimeToken, OutgoingMail, User
+from ...models import Appointment, OutgoingMail, User
 from ...times import now
 from .. import activity
 from ..fresh_login import fresh_login_required
-from ..sessions import current_user, login_required, logout_user
+from ..locks import is_unchanged, locked_with_administrators
+from ..sessions import current_user, login_required, logout_user, revoke_all
 
 GRACE = timedelta(days=7)
 LOOK_EVERY = timedelta(hours=1)
 MOST = 100  # accounts in one query
 BATCH = 1000  # rows in one statement
-MOST_ADMINISTRATORS = 1000
 SOLE_ADMINISTRATOR = (
     "You are the only administrator, and other people have accounts here. Make one of them "
     "an administrator first."
@@ -80,7 +80,7 @@ async def _ask_to_delete() -> ResponseReturnValue:
         return await _page(Form(), SOLE_ADMINISTRATOR), 409
     user.delete_at = now() + GRACE
     until = in_words(user.delete_at, user)
-    await _end_all(user.id)
+    await revoke_all(db, user.id, browsers=False)  # signing in keeps the account
     activity.record(db, user.id, "deletion_asked")
     context = {"name": user.name, "until": until}
     await mail.post(db, user.email, "deletion_asked", **context)
@@ -92,18 +92,12 @@ async def _ask_to_delete() -> ResponseReturnValue:
 
 
 async def _locked() -> User:
-    """Whoever asks, as they were when the request came, or Unauthorized.
-
-    All administrators are locked, in one order, so that the last two cannot both leave.
-    """
+    """Whoever asks, as they were when the request came, or Unauthorized."""
     known = current_user.known()
-    involved = select(User).where(or_(User.is_admin, User.id == known.id)).order_by(User.id)
-    rows = await db.scalars(involved.limit(MOST_ADMINISTRATORS).with_for_update())
-    same = {"id": known.id, "password_hash": known.password_hash, "is_active": True}
-    for user in rows:
-        if all(getattr(user, name) == value for name, value in same.items()):
-            return user
-    raise Unauthorized
+    user = (await locked_with_administrators(db, known.id)).get(known.id)
+    if user is None or not is_unchanged(user, known):
+        raise Unauthorized
+    return user
 
 
 async def _is_sole_administrator(user: User) -> bool:
@@ -115,11 +109,6 @@ async def _is_sole_administrator(user: User) -> bool:
     looking_after = (*staying, User.is_admin, User.is_active)
     administrators = await db.scalar(select(User.id).where(*looking_after).limit(1))
     return others is not None and administrators is None
-
-
-async def _end_all(user_id: int) -> None:
-    await db.execute(delete(LoginSession).where(LoginSession.user_id == user_id))
-    await db.execute(delete(OneTimeToken).where(OneTimeToken.user_id == user_id))
 
 
 async def _page(form: Form, refusal: str | None) -> str:

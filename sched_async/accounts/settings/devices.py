@@ -19,7 +19,8 @@ from ...times import now
 from .. import activity, known_browsers
 from ..clients import describe
 from ..fresh_login import fresh_login_required
-from ..sessions import MOST, current_user, end_other_sessions, has_ended, login_required
+from ..locks import locked
+from ..sessions import MOST, current_user, has_ended, login_required, revoke_all
 
 OVER = "That session has already ended."
 ALONE = "You are not signed in anywhere else."
@@ -71,7 +72,7 @@ async def sign_out(session_id: int) -> ResponseReturnValue:
     if session_id == _this_id():
         return redirect(url_for("login.logout"), 303)
     theirs = (LoginSession.user_id == current_user.user_id, LoginSession.id == session_id)
-    await _lock()
+    await locked(db, current_user.user_id)
     agent = await db.scalar(delete(LoginSession).where(*theirs).returning(LoginSession.user_agent))
     if agent is None:
         await flash(OVER, "info")
@@ -84,20 +85,16 @@ async def sign_out(session_id: int) -> ResponseReturnValue:
 @fresh_login_required
 async def sign_out_others() -> ResponseReturnValue:
     """End all sessions but this one."""
-    await _lock()
-    if await end_other_sessions() == 0:
+    await locked(db, current_user.user_id)
+    user_id, here = current_user.user_id, current_user.login
+    if await revoke_all(db, user_id, keep=here, links=False, browsers=False) == 0:
         await flash(ALONE, "info")
         return redirect(url_for(".index"), 303)
     return await _done("others_signed_out", "Signed out everywhere else.")
 
 
-async def _lock() -> None:
-    """One after the other: two browsers that end each other must not wait for each other."""
-    await db.execute(select(User.id).where(User.id == current_user.user_id).with_for_update())
-
-
 async def _done(event: str, sentence: str) -> ResponseReturnValue:
-    await known_browsers.end_trust_elsewhere(db, current_user.user_id)
+    await known_browsers.end_trust(db, current_user.user_id, keep_here=True)
     activity.record(db, current_user.user_id, event)
     await db.commit()
     log.info("%s user=%s", event, current_user.user_id)

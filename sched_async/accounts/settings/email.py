@@ -28,6 +28,7 @@ from ...security import throttle
 from .. import activity, one_time_links
 from ..emails import MAX_EMAIL, canonical_email, user_by_email
 from ..fresh_login import fresh_login_required, typed_before
+from ..locks import locked_as_loaded
 from ..one_time_links import CHANGE_EMAIL
 from ..registration.rules import TAKEN
 from ..sessions import current_user, login_required
@@ -84,9 +85,7 @@ async def _locked() -> User:
 
     The lock makes a change of the password find the link that it has to end.
     """
-    known = current_user.known()
-    same = (User.id == known.id, User.password_hash == known.password_hash, User.is_active)
-    user = await db.scalar(select(User).where(*same).with_for_update())
+    user = await locked_as_loaded(db, current_user.known())
     if user is None:
         raise Unauthorized
     return user

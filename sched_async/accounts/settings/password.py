@@ -8,18 +8,18 @@ import logging
 
 from quart import Blueprint, flash, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
-from sqlalchemy import delete, update
 from wtforms import Field, PasswordField, ValidationError
 from wtforms.validators import InputRequired, Length
 
 from ... import mail
 from ...database import db
 from ...errors import TooManyAttemptsError
-from ...models import OneTimeToken, User
+from ...models import User
 from ...security import throttle
 from ...security.throttle import Tries
-from .. import activity, known_browsers
+from .. import activity
 from ..fresh_login import WRONG, fresh_login_required
+from ..locks import locked_as_loaded
 from ..passwords import (
     MAX_LENGTH,
     NewPasswordForm,
@@ -28,7 +28,7 @@ from ..passwords import (
     new_password_field,
     repeated_password_field,
 )
-from ..sessions import confirm_login, current_user, end_other_sessions, login_required
+from ..sessions import confirm_login, current_user, login_required, revoke_all
 
 SAME = "This is already your password. Choose another."
 
@@ -71,24 +71,17 @@ async def _judge(form: PasswordForm) -> ResponseReturnValue:
     if user is None or user.id != current_user.user_id:
         return await _refused(form)
     hashed = await hash_password(form.password.data or "")
-    if not await _replace(user, hashed):
+    owner = await locked_as_loaded(db, user)
+    if owner is None:  # of several requests one wins
         return await _refused(form)
-    return await _end_all_else(user, tries)
-
-
-async def _replace(user: User, hashed: str) -> bool:
-    """Whether the password was still the one that was checked; of several requests one wins."""
-    same = (User.id == user.id, User.password_hash == user.password_hash, User.is_active)
-    changed = update(User).where(*same).values(password_hash=hashed).returning(User.id)
-    return await db.scalar(changed) is not None
+    owner.password_hash = hashed
+    return await _end_all_else(owner, tries)
 
 
 async def _end_all_else(user: User, tries: Tries) -> ResponseReturnValue:
     await throttle.take_back(db, tries)
-    await end_other_sessions()
-    await known_browsers.forget(db, user.id, keep_here=True)
+    await revoke_all(db, user.id, keep=current_user.login)
     await confirm_login()
-    await db.execute(delete(OneTimeToken).where(OneTimeToken.user_id == user.id))
     activity.record(db, user.id, "password_changed")
     await mail.post(db, user.email, "password_changed", name=user.name)
     await db.commit()

@@ -21,7 +21,6 @@ from quart import (
     url_for,
 )
 from quart.typing import ResponseReturnValue
-from sqlalchemy import update
 from werkzeug.exceptions import Forbidden
 from wtforms import BooleanField, HiddenField, StringField
 from wtforms.validators import InputRequired, Length
@@ -34,7 +33,8 @@ from ...models import User
 from ...times import now
 from .. import activity, known_browsers
 from ..fresh_login import fresh_login_required
-from ..sessions import confirm_login, current_user, end_other_sessions, is_public, login_required
+from ..locks import locked_as_loaded
+from ..sessions import confirm_login, current_user, is_public, login_required, revoke_all
 from ..two_factor import codes, totp
 
 OFFERED = "enrolment"
@@ -169,12 +169,11 @@ async def _enrol_page(form: EnrolForm, secret: str) -> str:
 async def _turn_on(secret: str, step: int, end_others: bool) -> ResponseReturnValue:
     """Of the same form sent twice, the second changes nothing."""
     user = _user()
-    as_shown = (User.id == user.id, User.totp_secret.is_not_distinct_from(user.totp_secret))
-    values = {"totp_secret": codes.encrypted(secret, user.id), "totp_step": step}
-    changed = update(User).where(*as_shown).values(values).returning(User.id)
     session.pop(OFFERED, None)
-    if _is_offered_already(secret) or await db.scalar(changed) is None:
+    owner = await locked_as_loaded(db, user)
+    if owner is None or _is_offered_already(secret):
         return await _already()
+    owner.totp_secret, owner.totp_step = codes.encrypted(secret, user.id), step
     new_codes = await codes.new_recovery_codes(db, user.id)
     await _changed("factor_on", end_others)
     return await _codes_page(new_codes)
@@ -232,10 +231,10 @@ async def _is_current(form: RecoveryForm) -> bool:
 async def _changed(event: str, end_others: bool) -> None:
     """What every change ends with: nothing that was trusted by the old state remains."""
     user = _user()
-    if event != "recovery_renewed":
-        await known_browsers.forget(db, user.id, keep_here=True)
     if end_others:
-        await end_other_sessions()
+        await revoke_all(db, user.id, keep=current_user.login, links=False)
+    elif event != "recovery_renewed":
+        await known_browsers.forget(db, user.id, keep_here=True)
     await confirm_login()
     activity.record(db, user.id, event)
     await mail.post(db, user.email, event, name=user.name)

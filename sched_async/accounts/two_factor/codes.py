@@ -23,6 +23,7 @@ from ...security import throttle
 from ...security.throttle import Tries
 from ...times import now
 from .. import activity, known_browsers
+from ..locks import locked
 from ..tokens import hash_token
 from . import totp
 
@@ -86,8 +87,8 @@ async def accept(db: AsyncSession, user_id: int, typed: str) -> Verdict:
     if is_recovery_code(typed):
         taken = await _take_recovery_code(db, user_id, typed)
         return Verdict.RECOVERY if taken else Verdict.WRONG
-    mine = select(User.totp_secret).where(User.id == user_id).with_for_update()
-    kept = await db.scalar(mine)
+    user = await locked(db, user_id)
+    kept = user.totp_secret if user is not None else None
     secret = totp.decrypt(kept, user_id, keys()) if kept else None
     if kept is None or secret is None:
         return Verdict.WRONG

@@ -1,0 +1,40 @@
+"""Lock an account while what hangs on it changes.
+
+The account is locked before its sessions, links and codes, everywhere, so that nobody waits
+in a circle; and several accounts in the order of their numbers.
+"""
+
+from sqlalchemy import Select, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ..models import User
+
+MOST_ADMINISTRATORS = 1000
+
+
+async def locked(db: AsyncSession, user_id: int) -> User | None:
+    """The account as it is now; others who want it wait until the caller commits."""
+    return await db.scalar(_as_it_is_now(select(User).where(User.id == user_id)))
+
+
+async def locked_as_loaded(db: AsyncSession, loaded: User) -> User | None:
+    """The same, while all that was checked of the loaded one still holds."""
+    user = await locked(db, loaded.id)
+    return user if user is not None and is_unchanged(user, loaded) else None
+
+
+async def locked_with_administrators(db: AsyncSession, user_id: int) -> dict[int, User]:
+    """An account and those of all administrators, so that the last two cannot both leave."""
+    involved = select(User).where(or_(User.is_admin, User.id == user_id)).order_by(User.id)
+    users = await db.scalars(_as_it_is_now(involved.limit(MOST_ADMINISTRATORS)))
+    return {user.id: user for user in users}
+
+
+def is_unchanged(user: User, loaded: User) -> bool:
+    """Whether it may sign in, by the same password and second factor."""
+    same = (user.password_hash, user.totp_secret) == (loaded.password_hash, loaded.totp_secret)
+    return same and user.is_active
+
+
+def _as_it_is_now(query: Select[User]) -> Select[User]:
+    return query.with_for_update().execution_options(populate_existing=True)
