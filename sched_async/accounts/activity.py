@@ -1,16 +1,22 @@
-"""What happened to an account, written down for its owner to read.
+"""What happened to an account, written down for its owner, and in the log for the operator.
 
 An event is recorded in the transaction that makes it true, so it is written once, and
 only if it happened.  Entries are kept for 90 days.
 """
 
+import logging
 from datetime import timedelta
+from logging import INFO, WARNING
 
+from quart import has_request_context
 from sqlalchemy import insert, literal, select
+from sqlalchemy.event import listens_for
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from ..database import begin
 from ..models import Activity, User
+from ..request_scope import storage
 from ..times import now
 from .clients import origin
 from .emails import lookup_email
@@ -52,15 +58,45 @@ EVENTS = {
     "deletion_cancelled": "Account deletion cancelled",
 }
 
+FAILURES = frozenset({"second_step_failed", "confirm_failed", "confirm_code_failed"})
+LINES = "log_lines"
 
-def record(db: AsyncSession, user_id: int, event: str, *, by_owner: bool = True) -> None:
+log = logging.getLogger("sched_async.security")
+
+
+def record(
+    db: AsyncSession,
+    user_id: int,
+    event: str,
+    *,
+    by_owner: bool = True,
+    where: dict[str, str] | None = None,
+) -> None:
     """Write an event of ``EVENTS`` down, with where it came from; the caller commits.
 
-    Where somebody else does it, their browser and address are not the owner's to know.
+    Where somebody else does it, their browser and address are not the owner's to know.  Beside
+    a request, ``where`` is its ``origin()``.
     """
     if event not in EVENTS:
         raise ValueError(event)
-    db.add(Activity(user_id=user_id, event=event, **(origin() if by_owner else {})))
+    db.add(Activity(user_id=user_id, event=event, **(where or origin() if by_owner else {})))
+    line = f"{event} user={user_id}" if by_owner else f"{event} user={user_id} by={_actor()}"
+    db.info.setdefault(LINES, []).append((WARNING if event in FAILURES else INFO, line))
+
+
+def _actor() -> str:
+    return str(storage()["user_id"]) if has_request_context() else "operator"
+
+
+@listens_for(Session, "after_commit")
+def _log(session: Session) -> None:
+    for level, line in session.info.pop(LINES, ()):
+        log.log(level, line)
+
+
+@listens_for(Session, "after_rollback")
+def _forget(session: Session) -> None:
+    session.info.pop(LINES, None)
 
 
 async def record_failure(email: str, where: dict[str, str]) -> None:

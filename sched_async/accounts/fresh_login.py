@@ -6,7 +6,6 @@ and leads back to what was being done, with what was typed.  (OWASP ASVS 5.0, 7.
 """
 
 import json
-import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import wraps
@@ -49,7 +48,6 @@ ONCE_MORE = "Thank you. Nothing has been changed yet: please try again."
 
 View = TypeVar("View", bound=Callable[..., Awaitable[Any]])
 blueprint = Blueprint("fresh_login", __name__)
-log = logging.getLogger("sched_async.security")
 
 
 class ConfirmForm(Form):
@@ -186,7 +184,6 @@ async def _judge_code(form: ConfirmWithCodeForm, tries: Tries) -> tuple[str, int
     if verdict.is_right:
         await throttle.take_back(db, tries)
         return None
-    log.warning("confirmation failed user=%s", user_id)
     activity.record(db, user_id, "confirm_code_failed")
     await db.commit()
     form.refuse("code", verdict.sentence)
@@ -194,7 +191,6 @@ async def _judge_code(form: ConfirmWithCodeForm, tries: Tries) -> tuple[str, int
 
 
 async def _refused(form: ConfirmForm) -> tuple[str, int]:
-    log.warning("confirmation failed user=%s", current_user.user_id)
     activity.record(db, current_user.user_id, "confirm_failed")
     await db.commit()
     form.refuse("password", WRONG)

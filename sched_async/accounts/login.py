@@ -99,7 +99,6 @@ async def complete_login(
     await one_time_links.void(db, one_time_links.RESET, user_id=user.id)
     activity.record(db, user.id, "login")
     await db.commit()
-    log.info("login user=%s", user.id)
     if is_kept:
         await flash("Your account will not be deleted.", "success")
     return redirect(local_path(wanted), 303)
@@ -128,7 +127,6 @@ async def logout() -> ResponseReturnValue:
     """End the session; a GET, which anybody's link can cause, only asks."""
     if request.method != "POST":
         return await render_template("accounts/logout.html")
-    log.info("logout user=%s", current_user.user_id)
     activity.record(db, current_user.user_id, "logout")
     await logout_user()
     await db.commit()

@@ -1,7 +1,5 @@
 """The second step of signing in: a code of the app, or a recovery code."""
 
-import logging
-
 from quart import Blueprint, flash, redirect, render_template, request, session, url_for
 from quart.typing import ResponseReturnValue
 from wtforms import BooleanField, StringField
@@ -24,7 +22,6 @@ OVER = "Your sign-in took too long or was interrupted. Please sign in again."
 TOO_OFTEN = "Too many wrong codes. Please sign in again."
 
 blueprint = Blueprint("login_second_step", __name__)
-log = logging.getLogger("sched_async.security")
 
 
 class StepForm(Form):
@@ -72,7 +69,6 @@ async def _judge(form: StepForm, tries: Tries) -> ResponseReturnValue:
 async def _refused(
     form: StepForm, step: OneTimeToken, user: User, verdict: Verdict
 ) -> ResponseReturnValue:
-    log.warning("second step failed user=%s", user.id)
     activity.record(db, user.id, "second_step_failed")
     is_over = pending_login.note_wrong(step)
     if is_over:

@@ -31,7 +31,7 @@ from .. import mail
 from ..database import begin, db, reading
 from ..errors import RefusedError
 from ..forms import Checked, Form
-from ..models import Activity, OneTimeToken, User
+from ..models import OneTimeToken, User
 from ..security import throttle
 from . import activity, one_time_links
 from .clients import origin
@@ -76,7 +76,7 @@ async def _send_if_known(email: str, where: dict[str, str]) -> None:
         user = await work.scalar(select(User).where(User.email == email, User.is_active))
         if user is not None:
             await send_link(work, user)
-            work.add(Activity(user_id=user.id, event="reset_asked", **where))
+            activity.record(work, user.id, "reset_asked", where=where)
     mail.send_soon()
 
 
@@ -169,7 +169,6 @@ async def _set_password(user: User, hashed: str) -> ResponseReturnValue:
     activity.record(db, owner.id, "password_reset")
     await mail.post(db, owner.email, "was_reset", name=owner.name)
     await db.commit()
-    log.info("password reset user=%s", owner.id)
     session.pop(RESET, None)
     await flash("Your password has been changed. Sign in with the new one.", "success")
     return redirect(url_for("login.login"), 303)

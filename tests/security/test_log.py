@@ -8,10 +8,12 @@ import pytest
 from quart import Quart
 from sqlalchemy import text as sql
 
+from sched_async.accounts.activity import record
+from sched_async.accounts.admin.actions import act_on
 from sched_async.accounts.registration.rules import setup_link
 from sched_async.accounts.sessions import public
 from sched_async.app import create_app
-from sched_async.database import db
+from sched_async.database import begin, db
 from sched_async.models import User
 from sched_async.testing import Client, signed_in
 
@@ -164,8 +166,26 @@ async def test_the_first_account_is_noted(app: Quart, log: pytest.LogCaptureFixt
     form |= {"password": ALICE_PASSWORD, "password_again": ALICE_PASSWORD}
     path = (link or "").removeprefix("http://localhost")
     assert (await Client(app).post(path, form=form)).status_code == 303
-    (event,) = lines(log, "security")
-    assert re.fullmatch(r"first account user=\d+", event)
+    made, first = lines(log, "security")
+    assert re.fullmatch(r"registered user=\d+", made)
+    assert re.fullmatch(r"first account user=\d+", first)
+
+
+async def test_what_happened_to_an_account_is_noted_once_it_is_true(
+    app: Quart, alice: User, mallory: User, log: pytest.LogCaptureFixture
+) -> None:
+    """By the names that its owner's activity has; and by whom, where that was somebody else."""
+    client = await signed_in(app, alice.email)
+    await client.post(f"/admin/users/{mallory.id}/deactivate/")
+    async with app.app_context():
+        await act_on(mallory.email, "activate")
+        async with begin() as work:
+            record(work, mallory.id, "password_changed")
+            await work.rollback()
+    assert lines(log, "security") == [
+        f"deactivated user={mallory.id} by={alice.id}",
+        f"activated user={mallory.id} by=operator",
+    ]
 
 
 # What it keeps to itself

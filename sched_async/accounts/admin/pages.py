@@ -5,7 +5,6 @@ see or set a password: a link to set one goes to its owner by mail.  For everybo
 these pages do not exist.
 """
 
-import logging
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
@@ -37,7 +36,6 @@ NO_MAIL = (
 
 View = TypeVar("View", bound=Callable[..., Awaitable[Any]])
 blueprint = Blueprint("admin", __name__, url_prefix="/admin/users")
-log = logging.getLogger("sched_async.security")
 
 
 def admin_required(view: View) -> View:
@@ -97,7 +95,6 @@ async def invite() -> ResponseReturnValue:
             form.refuse("email", str(refused))
         else:
             await db.commit()
-            log.info("invited by=%s", current_user.user_id)
             await flash(f"We've sent an invitation to {email}.", "success")
             return redirect(url_for(".index"), 303)
     return await _show_list(form), form.status
@@ -123,7 +120,8 @@ async def reset_link(user_id: int) -> ResponseReturnValue:
     except RefusedError as refused:
         await flash(str(refused), "error")
     else:
-        await _done(user, "reset-link", f"We've sent a password reset link to {user.email}.")
+        activity.record(db, user.id, "reset_asked", by_owner=False)
+        await _done(f"We've sent a password reset link to {user.email}.")
     return redirect(url_for(".detail", user_id=user_id), 303)
 
 
@@ -142,7 +140,7 @@ async def change(user_id: int, act: str) -> ResponseReturnValue:
         await flash("Only another administrator can do this to your account.", "error")
     else:
         await ACTIONS[act].do(db, user)
-        await _done(user, act, ACTIONS[act].done)
+        await _done(ACTIONS[act].done)
     return redirect(url_for(".detail", user_id=user_id), 303)
 
 
@@ -163,9 +161,8 @@ def _shuts_oneself_out(user: User) -> bool:
     return is_free and user.id == current_user.user_id
 
 
-async def _done(user: User, act: str, sentence: str) -> None:
+async def _done(sentence: str) -> None:
     await db.commit()
-    log.info("administration act=%s user=%s by=%s", act, user.id, current_user.user_id)
     await flash(sentence, "success")
 
 

@@ -4,21 +4,15 @@ The address is fixed by the invitation, so whoever opens it has proven theirs, o
 to whoever handed it over.
 """
 
-import logging
 from datetime import timedelta
 
 from quart import (
     Blueprint,
     current_app,
-    flash,
-    redirect,
     render_template,
     request,
-    session,
-    url_for,
 )
 from quart.typing import ResponseReturnValue
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ... import mail
@@ -26,17 +20,16 @@ from ...database import db
 from ...errors import RefusedError
 from ...models import User
 from ...times import zone_names
-from .. import activity, one_time_links
+from .. import one_time_links
 from ..emails import canonical_email
 from ..one_time_links import INVITE
 from ..sessions import public
-from .rules import TAKEN, InvitedForm, add_account, find_link, is_taken
+from .rules import TAKEN, InvitedForm, find_link, finish, is_taken
 
 LIFETIME = timedelta(days=7)
 CLOSED = "Registration is closed. Set SCHED_REGISTRATION to “invite” to let invited people in."
 
 blueprint = Blueprint("invitations", __name__)
-log = logging.getLogger("sched_async.security")
 
 
 async def invite(work: AsyncSession, email: str) -> str:
@@ -85,14 +78,4 @@ async def _make(user: User) -> ResponseReturnValue:
     token = await one_time_links.take(db, INVITE)
     if token is None or token.email != user.email:
         return await over()
-    try:
-        await add_account(db, user)
-    except IntegrityError:  # the address has got an account meanwhile
-        await db.rollback()
-        return await over()
-    activity.record(db, user.id, "registered")
-    await db.commit()
-    log.info("invited account user=%s", user.id)
-    session.pop(INVITE, None)
-    await flash("Your account is ready. Sign in to start.", "success")
-    return redirect(url_for("login.login"), 303)
+    return await finish(user, INVITE) or await over()

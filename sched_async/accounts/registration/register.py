@@ -6,15 +6,12 @@ page at once, whether or not the address has an account: that is looked up after
 and told by mail alone.  (OWASP ASVS 5.0, 6.3.8.)
 """
 
-import logging
 from datetime import timedelta
 
 from quart import (
     Blueprint,
     abort,
     current_app,
-    flash,
-    redirect,
     render_template,
     request,
     session,
@@ -22,24 +19,22 @@ from quart import (
 )
 from quart.typing import ResponseReturnValue
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ... import mail
 from ...database import begin, db, reading
-from ...models import OneTimeToken, User
+from ...models import User
 from ...security import throttle
 from ...times import zone_names
-from .. import activity, one_time_links
+from .. import one_time_links
 from ..one_time_links import REGISTER
 from ..sessions import public
 from . import invitations
-from .rules import AccountForm, add_account, find_link, has_accounts
+from .rules import AccountForm, find_link, finish, has_accounts
 
 LIFETIME = timedelta(days=1)
 
 blueprint = Blueprint("register", __name__, url_prefix="/register")
-log = logging.getLogger("sched_async.security")
 
 
 @blueprint.route("/", methods=["GET", "POST"])
@@ -125,22 +120,7 @@ async def _make() -> ResponseReturnValue:
     token = await one_time_links.take(db, REGISTER)
     if token is None:
         return await _over()
-    try:
-        user = _user(token)
-        await add_account(db, user)
-    except IntegrityError:  # made by another link meanwhile
-        await db.rollback()
-        return await _over()
-    activity.record(db, user.id, "registered")
-    await db.commit()
-    log.info("registered user=%s", user.id)
-    session.pop(REGISTER, None)
-    await flash("Your account is ready. Sign in to start.", "success")
-    return redirect(url_for("login.login"), 303)
-
-
-def _user(token: OneTimeToken) -> User:
-    return User(email=token.email, **token.data)
+    return await finish(User(email=token.email, **token.data), REGISTER) or await _over()
 
 
 async def _over() -> ResponseReturnValue:

@@ -9,18 +9,20 @@ exactly one wins.
 from datetime import timedelta
 from typing import Any
 
+from quart import flash, redirect, session, url_for
+from quart.typing import ResponseReturnValue
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from wtforms import EmailField, StringField
 from wtforms.validators import InputRequired, Length
 
-from ...database import begin, reading
+from ...database import begin, db, reading
 from ...errors import RefusedError
 from ...forms import Checked, PlainText, stripped
 from ...models import OneTimeToken, User
 from ...times import canonical_zone
-from .. import one_time_links
+from .. import activity, one_time_links
 from ..emails import MAX_EMAIL, canonical_email
 from ..one_time_links import SETUP
 from ..passwords import (
@@ -54,30 +56,47 @@ async def create_account(*, name: str, email: str, password: str, timezone: str)
     name, email, zone = canonical_name(name), canonical_email(email), canonical_zone(timezone)
     user = await new_user(name, email, check_new(password, name, email), zone)
     try:
-        async with begin() as session:
-            await add_account(session, user)
+        async with begin() as work:
+            await add_account(work, user)
     except IntegrityError:
         raise RefusedError(TAKEN, "email") from None
     return user
 
 
-async def add_account(session: AsyncSession, user: User) -> None:
+async def add_account(work: AsyncSession, user: User) -> None:
     """Save a new account, the first as an administrator.
 
     Raises IntegrityError when the address is taken; the caller commits.
     """
-    await one_time_links.void(session, SETUP)
-    user.is_admin = not await has_accounts(session)
-    session.add(user)
-    await session.flush()
+    await one_time_links.void(work, SETUP)
+    user.is_admin = not await has_accounts(work)
+    work.add(user)
+    await work.flush()
 
 
-async def has_accounts(session: AsyncSession) -> bool:
-    return await session.scalar(select(func.min(User.id))) is not None
+async def finish(user: User, purpose: str) -> ResponseReturnValue | None:
+    """Make the account of a link that was taken, and have its owner sign in.
+
+    None when the address has got one meanwhile.
+    """
+    try:
+        await add_account(db, user)
+    except IntegrityError:
+        await db.rollback()
+        return None
+    activity.record(db, user.id, "registered")
+    await db.commit()
+    session.pop(purpose, None)
+    await flash("Your account is ready. Sign in to start.", "success")
+    return redirect(url_for("login.login"), 303)
 
 
-async def is_taken(session: AsyncSession, email: str) -> bool:
-    return await session.scalar(select(User.id).where(User.email == email)) is not None
+async def has_accounts(work: AsyncSession) -> bool:
+    return await work.scalar(select(func.min(User.id))) is not None
+
+
+async def is_taken(work: AsyncSession, email: str) -> bool:
+    return await work.scalar(select(User.id).where(User.email == email)) is not None
 
 
 async def find_link(purpose: str) -> OneTimeToken | None:
@@ -85,17 +104,17 @@ async def find_link(purpose: str) -> OneTimeToken | None:
     token = await one_time_links.find(purpose)
     if token is None or token.email is None:
         return None
-    async with reading() as session:
-        return None if await is_taken(session, token.email) else token
+    async with reading() as work:
+        return None if await is_taken(work, token.email) else token
 
 
 async def setup_link() -> str | None:
     """A new link for making the first account, good for an hour; None once there is one."""
-    async with reading() as session:
-        if await has_accounts(session):
+    async with reading() as work:
+        if await has_accounts(work):
             return None
-    async with begin() as session:
-        token = await one_time_links.new(session, SETUP, SETUP_LIFETIME)
+    async with begin() as work:
+        token = await one_time_links.new(work, SETUP, SETUP_LIFETIME)
     return one_time_links.link(f"/setup/{token}/")
 
 

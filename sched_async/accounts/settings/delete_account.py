@@ -86,7 +86,6 @@ async def _ask_to_delete() -> ResponseReturnValue:
     await mail.post(db, user.email, "deletion_asked", **context)
     await logout_user()
     await db.commit()
-    log.info("deletion asked user=%s", user.id)
     await flash(f"Your account will be deleted on {until}. Sign in before then to keep it.", "info")
     return redirect(url_for("login.login"), 303)
 

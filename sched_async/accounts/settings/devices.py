@@ -5,7 +5,6 @@ ended is nobody's at its next request, and no other device stands for the second
 (OWASP ASVS 5.0, 7.4.3 and 7.5.2.)
 """
 
-import logging
 from dataclasses import dataclass
 
 from quart import Blueprint, flash, redirect, render_template, url_for
@@ -26,7 +25,6 @@ OVER = "That session has already ended."
 ALONE = "You are not signed in anywhere else."
 
 blueprint = Blueprint("devices", __name__, url_prefix="/account/devices")
-log = logging.getLogger("sched_async.security")
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,6 @@ async def _done(event: str, sentence: str) -> ResponseReturnValue:
     await known_browsers.end_trust(db, current_user.user_id, keep_here=True)
     activity.record(db, current_user.user_id, event)
     await db.commit()
-    log.info("%s user=%s", event, current_user.user_id)
     await flash(sentence, "success")
     return redirect(url_for(".index"), 303)
 

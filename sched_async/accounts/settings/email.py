@@ -7,7 +7,6 @@ address has an account already: that is told by mail alone, to the address itsel
 unique column has the last word.  (OWASP ASVS 5.0, 6.3.8, 7.5.1.)
 """
 
-import logging
 from datetime import timedelta
 
 from quart import Blueprint, flash, redirect, render_template, request, url_for
@@ -37,7 +36,6 @@ LIFETIME = timedelta(hours=24)
 SAME = "This is already your email address."
 
 blueprint = Blueprint("email", __name__, url_prefix="/account/email")
-log = logging.getLogger("sched_async.security")
 
 
 # Asking for a link
@@ -75,7 +73,6 @@ async def _ask_for_proof(email: str) -> ResponseReturnValue:
         await _write_to(email, user)
     activity.record(db, user.id, "email_asked")
     await db.commit()
-    log.info("email change asked user=%s", user.id)
     await flash(f"We've sent a link to {email}. It works once, within 24 hours.", "info")
     return redirect(url_for(".index"), 303)
 
@@ -133,7 +130,6 @@ async def _change(token: str) -> ResponseReturnValue:
         await db.rollback()
         return await _over(email)
     await db.commit()
-    log.info("email changed user=%s", user.id)
     await flash(f"Your email address is now {email}. Use it to sign in.", "success")
     return redirect(url_for(".index"), 303)
 

@@ -4,8 +4,6 @@ Links that were mailed die with it, and its owner is told by mail.
 (OWASP ASVS 5.0, 6.2.2, 6.2.3, 7.2.4 and 7.4.3.)
 """
 
-import logging
-
 from quart import Blueprint, flash, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
 from wtforms import Field, PasswordField, ValidationError
@@ -33,7 +31,6 @@ from ..sessions import confirm_login, current_user, login_required, revoke_all
 SAME = "This is already your password. Choose another."
 
 blueprint = Blueprint("password", __name__, url_prefix="/account/password")
-log = logging.getLogger("sched_async.security")
 
 
 class PasswordForm(NewPasswordForm):
@@ -85,7 +82,6 @@ async def _end_all_else(user: User, tries: Tries) -> ResponseReturnValue:
     activity.record(db, user.id, "password_changed")
     await mail.post(db, user.email, "password_changed", name=user.name)
     await db.commit()
-    log.info("password changed user=%s", user.id)
     await flash(
         "Your password has been changed. You have been signed out everywhere else.", "success"
     )
@@ -93,7 +89,6 @@ async def _end_all_else(user: User, tries: Tries) -> ResponseReturnValue:
 
 
 async def _refused(form: PasswordForm) -> ResponseReturnValue:
-    log.warning("password change refused user=%s", current_user.user_id)
     activity.record(db, current_user.user_id, "confirm_failed")
     await db.commit()
     form.refuse("current_password", WRONG)

@@ -1,6 +1,5 @@
 """The profile: one's name, and how times and weeks are shown."""
 
-import logging
 from typing import Any
 
 from quart import Blueprint, flash, redirect, render_template, request, url_for
@@ -22,7 +21,6 @@ FIELDS = ("name", "timezone", "week_start", "clock_hours")
 CLOCKS: dict[Any, str] = {24: "24-hour (14:30)", 12: "12-hour (2:30 pm)"}
 
 blueprint = Blueprint("profile", __name__, url_prefix="/account/profile")
-log = logging.getLogger("sched_async.security")
 
 
 class ProfileForm(Form):
@@ -52,6 +50,5 @@ async def _save(form: ProfileForm) -> ResponseReturnValue:
     await db.execute(update(User).where(User.id == user_id).values(values))
     activity.record(db, user_id, "profile_changed")
     await db.commit()
-    log.info("profile changed user=%s", user_id)
     await flash("Saved.", "success")
     return redirect(url_for(".index"), 303)

@@ -4,7 +4,6 @@ While somebody enrols, the secret waits in this browser's ``session``, encrypted
 becomes the account's with the first right code.  (OWASP ASVS 5.0, 6.4.4, 6.5 and 7.5.1.)
 """
 
-import logging
 from collections.abc import Sequence
 
 from markupsafe import Markup
@@ -53,7 +52,6 @@ REQUIRED = (
 )
 
 blueprint = Blueprint("two_factor", __name__, url_prefix="/account/two-factor")
-log = logging.getLogger("sched_async.security")
 
 
 def init_app(app: Quart) -> None:
@@ -239,7 +237,6 @@ async def _changed(event: str, end_others: bool) -> None:
     activity.record(db, user.id, event)
     await mail.post(db, user.email, event, name=user.name)
     await db.commit()
-    log.info("%s user=%s", event, user.id)
 
 
 async def _already() -> ResponseReturnValue:
