@@ -277,12 +277,6 @@ SETTINGS = (
         "threads that hash passwords; empty: one less than the machine's cores",
     ),
     Setting(
-        "HASH_QUEUE",
-        "40",
-        between(0, 10_000),
-        "sign-ins that may wait for such a thread; the next is asked to try again",
-    ),
-    Setting(
         "LOGIN_LIMIT_ACCOUNT",
         "10",
         between(1, 1_000_000),
@@ -293,18 +287,6 @@ SETTINGS = (
         "60",
         between(1, 1_000_000),
         "wrong passwords from one address (of IPv6, from one /64)",
-    ),
-    Setting(
-        "LOGIN_LIMIT_ALL",
-        "600",
-        between(1, 1_000_000),
-        "wrong passwords from everywhere but known devices",
-    ),
-    Setting(
-        "LOGIN_LIMIT_MINUTES",
-        "15",
-        between(1, 1440),
-        "the time within which these are counted",
     ),
     Setting(
         "REGISTRATION",
@@ -328,13 +310,21 @@ SETTINGS = (
     ),
 )
 
+# Were settings once; whoever has them in the environment can start as ever.
+RETIRED = frozenset({"HASH_QUEUE", "LOGIN_LIMIT_ALL", "LOGIN_LIMIT_MINUTES"})
+
+
+def retired() -> list[str]:
+    """What the environment sets that is no setting any more."""
+    return [PREFIX + name for name in sorted(RETIRED) if PREFIX + name in os.environ]
+
 
 def load(settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Read every setting; keys of ``settings`` that are none pass through to Quart."""
     given = dict(settings or {})
     known = {setting.name for setting in SETTINGS}
     for name in os.environ:
-        if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in known:
+        if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in known | RETIRED:
             _refuse_unknown(name, known)
     for setting in SETTINGS:
         fallback = os.environ.get(PREFIX + setting.name, "") or setting.default

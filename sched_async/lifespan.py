@@ -5,7 +5,6 @@ import fcntl
 import logging
 import os
 import secrets
-import sqlite3
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -18,13 +17,12 @@ from sqlalchemy.engine import URL
 
 from . import database, jobs, zones
 from .accounts.registration.rules import setup_link
-from .config import PublicUrl, secret_key
+from .config import PublicUrl, retired, secret_key
 from .errors import StartupError
 from .ports import own_ports
 
-# A bug of write-ahead logging, mended in 3.51.3; our one write connection avoids it.
-WAL_RESET_FIXED = (3, 51, 3)
 KEY_FILE = "secret_key"
+log = logging.getLogger("sched_async")
 LOG_FORMAT = "%(asctime)sZ %(levelname)s %(name)s %(message)s"
 
 
@@ -33,6 +31,8 @@ def init_app(app: Quart) -> None:
     async def serve() -> AsyncGenerator[None, None]:
         """Everything open and locked; when that fails, one line and exit code 1."""
         set_up_logging()
+        for name in retired():
+            log.warning("%s is no setting any more: it is ignored", name)
         try:
             prepare(app)
             with only_server(app.config["DATABASE_URL"]):
@@ -129,9 +129,6 @@ def only_server(url: URL) -> Iterator[None]:
 
 async def _welcome(app: Quart) -> None:
     """Print where to go, and while there is no account, how to make the first."""
-    if sqlite3.sqlite_version_info < WAL_RESET_FIXED:
-        note = f"SQLite {sqlite3.sqlite_version} can damage a file that two programs write to"
-        sys.stderr.write(f"sched_async: {note}: back up with “VACUUM INTO”, change nothing.\n")
     link = await setup_link()
     first = f" Make the first account within an hour at {link}" if link else ""
     sys.stdout.write(f"sched_async is at {app.config['PUBLIC_URL']}/.{first}\n")

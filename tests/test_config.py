@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sched_async.app import create_app
-from sched_async.config import SETTINGS, SettingError, load
+from sched_async.config import RETIRED, SETTINGS, SettingError, load, retired
 
 from .conftest import SECRET_KEY
 from .servers import ROOT, free_port
@@ -98,7 +98,6 @@ def test_without_any_setting_there_is_an_app_on_this_machine(
         ("TRUSTED_PROXIES", "0", 0),
         ("TRUSTED_PROXIES", "9", 9),
         ("HASH_THREADS", "64", 64),
-        ("HASH_QUEUE", "0", 0),
         ("HSTS", "Subdomains", "subdomains"),
     ],
 )
@@ -120,10 +119,10 @@ def test_an_empty_value_is_the_default(
 
 
 def test_what_create_app_is_given_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SCHED_HASH_QUEUE", "7")
-    assert load()["HASH_QUEUE"] == 7
-    assert create_app({"HASH_QUEUE": 8}).config["HASH_QUEUE"] == 8
-    assert create_app({"HASH_QUEUE": None}).config["HASH_QUEUE"] == 7
+    monkeypatch.setenv("SCHED_HASH_THREADS", "7")
+    assert load()["HASH_THREADS"] == 7
+    assert create_app({"HASH_THREADS": 8}).config["HASH_THREADS"] == 8
+    assert create_app({"HASH_THREADS": None}).config["HASH_THREADS"] == 7
 
 
 def test_fallback_keys_may_be_given_as_a_list() -> None:
@@ -203,8 +202,7 @@ WRONG = [
     ("HSTS", "yes", "must be one of host, subdomains, off"),
     ("HASH_THREADS", "0", "must be a whole number from 1 to 64"),
     ("HASH_THREADS", "65", "must be a whole number from 1 to 64"),
-    ("HASH_QUEUE", "-1", "must be a whole number from 0 to 10000"),
-    ("HASH_QUEUE", "9" * 5000, "must be a whole number from 0 to 10000"),
+    ("LOGIN_LIMIT_ADDRESS", "9" * 5000, "must be a whole number from 1 to 1000000"),
 ]
 
 
@@ -218,6 +216,15 @@ def test_a_wrong_value_is_refused_with_a_sentence_that_does_not_repeat_it(
         given(name, value)
     assert str(refused.value) == f"SCHED_{name} {reason}."
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", sorted(RETIRED))
+def test_a_name_that_was_a_setting_once_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(f"SCHED_{name}", "7")
+    assert name not in load()
+    assert retired() == [f"SCHED_{name}"]
 
 
 @pytest.mark.parametrize(

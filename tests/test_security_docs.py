@@ -69,7 +69,7 @@ def default(name: str) -> int:
 
 
 def figures() -> dict[str, Any]:
-    hour, quarter = words(throttle.HOUR), words(throttle.CODE_SPAN)
+    hour, quarter = words(throttle.HOUR), words(throttle.SPAN)
     return {
         "A login session without use": sessions.IDLE,
         "A login session in all": sessions.ABSOLUTE,
@@ -94,8 +94,8 @@ def figures() -> dict[str, Any]:
             "LOGIN_LIMIT_ACCOUNT"
         ),
         "Wrong passwords from one address": default("LOGIN_LIMIT_ADDRESS"),
-        "Wrong passwords from everywhere but known browsers": default("LOGIN_LIMIT_ALL"),
-        "These are counted within": timedelta(minutes=default("LOGIN_LIMIT_MINUTES")),
+        "Wrong passwords from everywhere but known browsers": (throttle.SIGN_INS_FROM_EVERYWHERE),
+        "These are counted within": throttle.SPAN,
         f"Requests for a new password from one address, in {hour}": throttle.RESETS_PER_ADDRESS,
         f"Registrations from one address, in {hour}": throttle.REGISTRATIONS_PER_ADDRESS,
         f"Messages to one mailbox that anybody can cause for one reason, in {hour}": (

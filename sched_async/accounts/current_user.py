@@ -21,15 +21,6 @@ class Answer:
         yield from ()
         return self.value
 
-    def __eq__(self, other: object) -> bool:
-        return self.value == bool(other)
-
-    def __hash__(self) -> int:
-        return hash(self.value)
-
-    def __repr__(self) -> str:
-        return repr(self.value)
-
 
 class CurrentUser(AuthUser):
     """Whoever makes this request: a ``User`` with their login session, or nobody."""

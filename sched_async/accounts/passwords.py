@@ -34,6 +34,7 @@ from .emails import lookup_email
 
 MIN_LENGTH = 12
 MAX_LENGTH = 1024
+QUEUE = 40  # who may wait for a thread; the next is asked to try again
 CONTEXT_WORDS = ("sched", "async", "appointment", "calendar")
 LEFT_OVER = 8  # characters a new password needs besides what anybody could guess
 ARGON2 = "$argon2"
@@ -70,8 +71,7 @@ def init_app(app: Quart) -> None:
 
 def _pool() -> HashingPool:
     if "hashing" not in current_app.extensions:
-        sizes = current_app.config["HASH_THREADS"], current_app.config["HASH_QUEUE"]
-        current_app.extensions["hashing"] = HashingPool(*sizes)
+        current_app.extensions["hashing"] = HashingPool(current_app.config["HASH_THREADS"], QUEUE)
     return cast(HashingPool, current_app.extensions["hashing"])
 
 

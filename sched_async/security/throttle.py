@@ -29,7 +29,8 @@ from ..models import Attempt
 from ..times import now
 
 HOUR = timedelta(hours=1)
-CODE_SPAN = timedelta(minutes=15)
+SPAN = timedelta(minutes=15)
+SIGN_INS_FROM_EVERYWHERE = 600
 CODES_PER_ACCOUNT = 10
 RECOVERY_PER_ACCOUNT = 30
 RESETS_PER_ADDRESS = 10
@@ -65,27 +66,26 @@ def init_app(app: Quart) -> None:
 def sign_in(email: str, device: str | None) -> list[Limit]:
     """``device`` names a browser in which this account has signed in before."""
     config = current_app.config
-    span = timedelta(minutes=config["LOGIN_LIMIT_MINUTES"])
     address = _address()
     if device is not None:
         key = _key("sign-in", email, "device", device)
-        return [Limit(key, config["LOGIN_LIMIT_ACCOUNT"], span)]
+        return [Limit(key, config["LOGIN_LIMIT_ACCOUNT"], SPAN)]
     key = _key("sign-in", email, "address", address)
     return [
-        Limit(key, config["LOGIN_LIMIT_ACCOUNT"], span),
-        Limit(_key("sign-in", "address", address), config["LOGIN_LIMIT_ADDRESS"], span),
-        Limit(_key("sign-in", "all"), config["LOGIN_LIMIT_ALL"], span, exact=False),
+        Limit(key, config["LOGIN_LIMIT_ACCOUNT"], SPAN),
+        Limit(_key("sign-in", "address", address), config["LOGIN_LIMIT_ADDRESS"], SPAN),
+        Limit(_key("sign-in", "all"), SIGN_INS_FROM_EVERYWHERE, SPAN, exact=False),
     ]
 
 
 def code(user_id: int, device: str | None) -> list[Limit]:
     """Codes of a second factor; those from all unknown browsers together."""
-    return [Limit(_key("code", user_id, device), CODES_PER_ACCOUNT, CODE_SPAN)]
+    return [Limit(_key("code", user_id, device), CODES_PER_ACCOUNT, SPAN)]
 
 
 def recovery_code(user_id: int, device: str | None) -> list[Limit]:
     """Nobody guesses one; this bounds the work, apart from codes, so that one way in is left."""
-    return [Limit(_key("recovery-code", user_id, device), RECOVERY_PER_ACCOUNT, CODE_SPAN)]
+    return [Limit(_key("recovery-code", user_id, device), RECOVERY_PER_ACCOUNT, SPAN)]
 
 
 def reset_request() -> list[Limit]:
@@ -194,8 +194,7 @@ def _filling(limit: Limit, moment: datetime) -> ScalarSelect[datetime]:
 
 async def forget_old() -> None:
     """Delete what counts for nothing any more, a little at a time: others write too."""
-    spans = HOUR, CODE_SPAN, timedelta(minutes=current_app.config["LOGIN_LIMIT_MINUTES"])
-    over = select(Attempt.id).where(Attempt.made_at <= now() - max(spans)).limit(AT_ONCE)
+    over = select(Attempt.id).where(Attempt.made_at <= now() - HOUR).limit(AT_ONCE)
     deleted = AT_ONCE
     while deleted == AT_ONCE:
         async with begin() as work:

@@ -237,8 +237,9 @@ async def test_a_refused_login_costs_one_hash_whatever_the_reason(
 @pytest.fixture
 async def narrow(settings: dict[str, Any]) -> AsyncIterator[Quart]:
     """An app with one thread that hashes, and room for one who waits."""
-    app = create_app(settings | {"HASH_THREADS": 1, "HASH_QUEUE": 1})
+    app = create_app(settings)
     async with app.test_app():
+        app.extensions["hashing"] = HashingPool(1, 1)
         await account(app, ALICE_PASSWORD)
         yield app
 

@@ -21,7 +21,7 @@ from quart import (
 )
 from quart.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden
-from wtforms import BooleanField, HiddenField, StringField
+from wtforms import BooleanField, StringField
 from wtforms.validators import InputRequired, Length
 
 from ... import mail
@@ -32,7 +32,7 @@ from ...models import User
 from ...times import now
 from .. import activity, known_browsers
 from ..fresh_login import fresh_login_required
-from ..locks import locked_as_loaded
+from ..locks import locked, locked_as_loaded
 from ..sessions import confirm_login, current_user, is_public, login_required, revoke_all
 from ..two_factor import codes, totp
 
@@ -95,10 +95,6 @@ class EnrolForm(EndOthersForm):
     code = StringField("Code", [InputRequired(), Length(max=codes.MAX_TYPED), PlainText()])
 
 
-class RecoveryForm(Form):
-    current_set = HiddenField()
-
-
 @blueprint.route("/", methods=["GET", "POST"])
 @login_required
 async def index() -> ResponseReturnValue:
@@ -134,7 +130,7 @@ async def set_up() -> ResponseReturnValue:
         step = totp.matching_step(secret, form.code.data or "", now())
         if step is not None:
             return await _turn_on(secret, step, form.end_others.data)
-        form.refuse("code", _what_is_wrong(secret, form.code.data or ""))
+        form.refuse("code", codes.Verdict.WRONG.sentence)
     return await _enrol_page(form, secret), form.status
 
 
@@ -147,11 +143,6 @@ def _offered() -> str:
         secret = totp.new_secret()
         session[OFFERED] = codes.encrypted(secret, user_id)
     return secret
-
-
-def _what_is_wrong(secret: str, typed: str) -> str:
-    is_near = totp.matching_step(secret, typed, now(), within=totp.FAR) is not None
-    return codes.SENTENCES[codes.Verdict.CLOCK_OFF if is_near else codes.Verdict.WRONG]
 
 
 async def _enrol_page(form: EnrolForm, secret: str) -> str:
@@ -204,26 +195,19 @@ async def turn_off() -> ResponseReturnValue:
 @login_required
 @fresh_login_required
 async def recovery_codes() -> ResponseReturnValue:
-    """Make new recovery codes; the old ones are void."""
+    """Make new recovery codes, which end the old: the page shown last has those that work."""
     user_id = current_user.user_id
     if not _is_on():
         return redirect(url_for(".index"), 303)
-    form = RecoveryForm(await request.form)
-    if request.method in SAFE_METHODS:
-        form.current_set.data = await codes.recovery_set(db, user_id)
+    form = Form(await request.form)
+    if not form.validate_on_submit():
         left = await codes.count_recovery_codes(db, user_id)
-        return await render_template("settings/two_factor_codes.html", form=form, left=left)
-    if not form.validate() or not await _is_current(form):
-        return await _already()
+        page = await render_template("settings/two_factor_codes.html", form=form, left=left)
+        return page, form.status
+    await locked(db, user_id)
     new_codes = await codes.new_recovery_codes(db, user_id)
     await _changed("recovery_renewed", end_others=False)
     return await _codes_page(new_codes)
-
-
-async def _is_current(form: RecoveryForm) -> bool:
-    """Locks the account first: of two forms sent at once, the second finds other codes."""
-    await codes.lock(db, current_user.user_id)
-    return form.current_set.data == await codes.recovery_set(db, current_user.user_id)
 
 
 async def _changed(event: str, end_others: bool) -> None:

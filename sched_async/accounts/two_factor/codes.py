@@ -7,18 +7,16 @@ taking the row is using it up; it has 125 random bits, so that its SHA-256 is en
 """
 
 import base64
-import hashlib
 import re
 import secrets
-from datetime import timedelta
 from enum import Enum, auto
 
 from quart import current_app
-from sqlalchemy import delete, exists, func, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ... import mail
-from ...models import OneTimeToken, RecoveryCode, User
+from ...models import RecoveryCode, User
 from ...security import throttle
 from ...security.throttle import Tries
 from ...times import now
@@ -32,8 +30,6 @@ RECOVERY_LENGTH = 25  # base32 characters: 125 bits
 GROUP = 5
 MAX_TYPED = 64
 MISREAD = str.maketrans("018", "OIB")  # base32 has none of the three
-ANNOUNCED = "announced-code"  # the purpose of a token
-WRONG = "Incorrect code."
 
 
 class Verdict(Enum):
@@ -43,7 +39,6 @@ class Verdict(Enum):
     RECOVERY = auto()
     WRONG = auto()
     USED = auto()
-    CLOCK_OFF = auto()
 
     @property
     def is_right(self) -> bool:
@@ -55,10 +50,9 @@ class Verdict(Enum):
 
 
 SENTENCES = {
-    Verdict.WRONG: WRONG,
+    Verdict.WRONG: "Incorrect code. If this keeps happening, check that your phone sets its clock "
+    "automatically.",
     Verdict.USED: "This code, or a newer one, has already been used. Wait for the next one.",
-    Verdict.CLOCK_OFF: "Your clock is off: this code belongs to another time. Have your phone "
-    "set its clock by itself, and give the next code that it shows.",
 }
 
 
@@ -94,7 +88,7 @@ async def accept(db: AsyncSession, user_id: int, typed: str) -> Verdict:
         return Verdict.WRONG
     step = totp.matching_step(secret, typed, now())
     if step is None:
-        return await _far_off(db, user_id, secret, typed)
+        return Verdict.WRONG
     fresh = kept if totp.is_by_first_key(kept, user_id, keys()) else encrypted(secret, user_id)
     return Verdict.APP if await _use_step(db, user_id, step, kept, fresh) else Verdict.USED
 
@@ -107,44 +101,13 @@ def encrypted(secret: str, user_id: int) -> str:
 async def _use_step(db: AsyncSession, user_id: int, step: int, kept: str, fresh: str) -> bool:
     """Whether the step was free: later than any used one, and of the secret of now."""
     unused = or_(User.totp_step.is_(None), User.totp_step < step)
-    announced = exists().where(OneTimeToken.token_hash == _announced(user_id, step))
     used = await db.scalar(
         update(User)
-        .where(User.id == user_id, User.totp_secret == kept, unused, ~announced)
+        .where(User.id == user_id, User.totp_secret == kept, unused)
         .values(totp_step=step, totp_secret=fresh)
         .returning(User.id)
     )
     return used is not None
-
-
-async def _far_off(db: AsyncSession, user_id: int, secret: str, typed: str) -> Verdict:
-    """Tell a clock that is off from a wrong code.
-
-    To say so of a code to come tells whoever guessed it that it will be right, so that
-    one is spent.
-    """
-    step = totp.matching_step(secret, typed, now(), within=totp.FAR)
-    if step is None:
-        return Verdict.WRONG
-    if step > totp.step_at(now()):
-        await _announce(db, user_id, step)
-    return Verdict.CLOCK_OFF
-
-
-async def _announce(db: AsyncSession, user_id: int, step: int) -> None:
-    await db.merge(
-        OneTimeToken(
-            token_hash=_announced(user_id, step),
-            purpose=ANNOUNCED,
-            user_id=user_id,
-            expires_at=now() + timedelta(seconds=totp.STEP * (totp.FAR + totp.NEAR + 1)),
-            data={},
-        )
-    )
-
-
-def _announced(user_id: int, step: int) -> str:
-    return hash_token(f"code of user {user_id} at step {step}")
 
 
 # Recovery codes
@@ -165,13 +128,6 @@ async def forget_recovery_codes(db: AsyncSession, user_id: int) -> None:
 async def count_recovery_codes(db: AsyncSession, user_id: int) -> int:
     mine = select(func.count()).where(RecoveryCode.user_id == user_id)
     return await db.scalar(mine) or 0
-
-
-async def recovery_set(db: AsyncSession, user_id: int) -> str:
-    """Names the codes that are left, so that a form sent twice makes new ones once."""
-    mine = select(RecoveryCode.code_hash).where(RecoveryCode.user_id == user_id)
-    left = (await db.scalars(mine.order_by(RecoveryCode.code_hash).limit(RECOVERY_CODES))).all()
-    return hashlib.sha256("".join(left).encode()).hexdigest()[:32]
 
 
 async def _take_recovery_code(db: AsyncSession, user_id: int, typed: str) -> bool:
@@ -205,11 +161,6 @@ async def note_recovery(db: AsyncSession, user: User) -> str:
 
 
 # The factor as a whole
-
-
-async def lock(db: AsyncSession, user_id: int) -> None:
-    """Whoever else changes this person's factor waits until the caller commits."""
-    await db.execute(select(User.id).where(User.id == user_id).with_for_update())
 
 
 async def remove_factor(db: AsyncSession, user_id: int) -> None:

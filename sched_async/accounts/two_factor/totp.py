@@ -25,7 +25,6 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 STEP = 30  # seconds
 DIGITS = 6
 NEAR = 1  # steps by which a code may be early or late
-FAR = 20  # steps, ten minutes: within them it is the clock that is off, not the code
 ISSUER = "sched"
 
 
@@ -47,18 +46,14 @@ def step_at(moment: datetime) -> int:
     return int(moment.timestamp()) // STEP
 
 
-def matching_step(secret: str, typed: str, moment: datetime, within: int = NEAR) -> int | None:
-    """The step whose code this is, the nearest to ``moment``; None when there is none."""
-    code = _digits(typed)
+def matching_step(secret: str, typed: str, moment: datetime) -> int | None:
+    """The step whose code this is, of those that count at ``moment``; or None."""
+    code, middle = _digits(typed), step_at(moment)
     app = pyotp.TOTP(secret, digits=DIGITS, interval=STEP)
-    for step in sorted(_steps(moment, within), key=lambda step: abs(step - step_at(moment))):
+    for step in range(middle - NEAR, middle + NEAR + 1):
         if hmac.compare_digest(app.generate_otp(step), code):
             return step
     return None
-
-
-def _steps(moment: datetime, within: int) -> range:
-    return range(step_at(moment) - within, step_at(moment) + within + 1)
 
 
 def _digits(typed: str) -> str:
