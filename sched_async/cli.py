@@ -7,12 +7,12 @@ It works on the database itself, so also while nothing is served.  Exit codes: 0
 import asyncio
 import functools
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
-from quart import Quart
+from quart import Quart, current_app
 from quart.cli import ScriptInfo
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,7 +23,14 @@ from .accounts.admin import actions
 from .accounts.registration import invitations, rules
 from .accounts.settings.email import change_for
 from .errors import RefusedError, StartupError
+from .models import User
+from .plurals import counted
 from .times import canonical_zone
+
+OPPOSITES = {
+    "make-administrator": "end-administrator",
+    "require-second-factor": "release-second-factor",
+}
 
 
 def init_app(app: Quart) -> None:
@@ -31,23 +38,36 @@ def init_app(app: Quart) -> None:
         app.cli.add_command(command)
 
 
-def on_app(work: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """Run a coroutine function as a command; its first argument is the app."""
+def on_app(work: Callable[..., Awaitable[str]]) -> Callable[..., None]:
+    """Run a coroutine function as a command, and print what it gives; it takes the app first."""
 
     @click.pass_obj
     @functools.wraps(work)
     def run(info: ScriptInfo, *arguments: Any, **options: Any) -> None:
         try:
-            asyncio.run(_coroutine(work(info.load_app(), *arguments, **options)))
+            said = asyncio.run(_coroutine(work(info.load_app(), *arguments, **options)))
         except (RefusedError, StartupError) as error:
             field = f"{error.field}: " if isinstance(error, RefusedError) and error.field else ""
             raise click.ClickException(f"{field}{error}") from None
+        if said:
+            click.echo(said)
 
     return run
 
 
-async def _coroutine(work: Awaitable[None]) -> None:
-    await work
+async def _coroutine(work: Awaitable[str]) -> str:
+    return await work
+
+
+def on_database(work: Callable[..., Awaitable[str]]) -> Callable[..., None]:
+    """The same, with the app's database open, and without the app as an argument."""
+
+    @functools.wraps(work)
+    async def opened(app: Quart, *arguments: Any, **options: Any) -> str:
+        async with lifespan.working(app):
+            return await work(*arguments, **options)
+
+    return on_app(opened)
 
 
 def new_password(context: click.Context, option: click.Parameter, from_stdin: bool) -> str:
@@ -85,129 +105,79 @@ def user() -> None:
 @click.option("--name", required=True)
 @click.option("--timezone", required=True, help="An IANA name like Europe/Berlin.")
 @password_option
-@on_app
-async def add(app: Quart, email: str, name: str, timezone: str, password: str) -> None:
-    """Make an account."""
-    async with lifespan.working(app):
-        made = await rules.create_account(
-            name=name, email=email, password=password, timezone=timezone
-        )
-    click.echo(f"Made the account {made.email}.")
+@on_database
+async def add(email: str, name: str, timezone: str, password: str) -> str:
+    """Create an account."""
+    given = {"name": name, "email": email, "password": password, "timezone": timezone}
+    made = await rules.create_account(**given)
+    return f"Created the account {made.email}."
 
 
 @user.command("list")
-@on_app
-async def list_users(app: Quart) -> None:
-    """Show every account: address, name, zone, state."""
-    async with lifespan.working(app):
-        for account in await actions.all_users():
-            state = "active" if account.is_active else "deactivated"
-            click.echo("\t".join((account.email, account.name, account.timezone, state)))
+@on_database
+async def list_users() -> str:
+    """Show every account: address, name, time zone, state."""
+    return "\n".join(map(_described, await actions.all_users()))
 
 
-@user.command("deactivate")
-@click.argument("email")
-@on_app
-async def deactivate(app: Quart, email: str) -> None:
-    """Shut an account, and end its sessions; nothing of it is deleted."""
-    async with lifespan.working(app):
-        await actions.act_on(email, "deactivate")
-    click.echo(f"Deactivated {email}.")
+def _described(account: User) -> str:
+    state = "active" if account.is_active else "deactivated"
+    return "\t".join((account.email, account.name, account.timezone, state))
 
 
-@user.command("activate")
-@click.argument("email")
-@on_app
-async def activate(app: Quart, email: str) -> None:
-    """Open a deactivated account again."""
-    async with lifespan.working(app):
-        await actions.act_on(email, "activate")
-    click.echo(f"Activated {email}.")
+def add_action(name: str, action: actions.Action) -> None:
+    """Make a command of an action; one that has an opposite takes it as ``--off``."""
+
+    async def act(email: str, off: bool = False) -> str:
+        return await actions.act_on(email, OPPOSITES[name] if off else name)
+
+    command = click.argument("email")(on_database(act))
+    if name in OPPOSITES:
+        command = click.option("--off", is_flag=True, help="Do the opposite.")(command)
+    user.command(name, help=action.__doc__)(command)
+
+
+for name, action in (actions.ACTIONS | actions.OF_THE_OPERATOR).items():
+    if name not in OPPOSITES.values():
+        add_action(name, action)
 
 
 @user.command("set-password")
 @click.argument("email")
 @password_option
-@on_app
-async def set_password(app: Quart, email: str, password: str) -> None:
+@on_database
+async def set_password(email: str, password: str) -> str:
     """Give an account a new password, and end its sessions."""
-    async with lifespan.working(app):
-        await actions.set_password(email, password)
-    click.echo(f"Changed the password of {email}; all its sessions are ended.")
-
-
-@user.command("sign-out")
-@click.argument("email")
-@on_app
-async def sign_out(app: Quart, email: str) -> None:
-    """End every login session of an account."""
-    async with lifespan.working(app):
-        ended = await actions.count_and_sign_out(email)
-    click.echo(f"Ended {ended} session{'' if ended == 1 else 's'} of {email}.")
-
-
-@user.command("make-administrator")
-@click.argument("email")
-@click.option("--off", is_flag=True, help="End it instead.")
-@on_app
-async def make_administrator(app: Quart, email: str, off: bool) -> None:
-    """Let somebody look after all accounts."""
-    async with lifespan.working(app):
-        await actions.act_on(email, "end-administrator" if off else "make-administrator")
-    click.echo(f"{email} is {'no administrator any more' if off else 'an administrator'}.")
-
-
-@user.command("require-second-factor")
-@click.argument("email")
-@click.option("--off", is_flag=True, help="Let the account do without one again.")
-@on_app
-async def require_second_factor(app: Quart, email: str, off: bool) -> None:
-    """Let an account do nothing but set up a second factor until it has one."""
-    async with lifespan.working(app):
-        act = "release-second-factor" if off else "require-second-factor"
-        await actions.act_on(email, act)
-    click.echo(f"{email} {'may do without' if off else 'must have'} a second factor.")
-
-
-@user.command("remove-second-factor")
-@click.argument("email")
-@on_app
-async def remove_second_factor(app: Quart, email: str) -> None:
-    """Take a lost second factor off an account, and end its sessions."""
-    async with lifespan.working(app):
-        await actions.remove_second_factor(email)
-    click.echo(f"{email} signs in with the password alone now.")
+    await actions.set_password(email, password)
+    return f"Changed the password of {email} and ended all its sessions."
 
 
 @user.command("invite")
 @click.argument("email")
-@on_app
-async def invite(app: Quart, email: str) -> None:
-    """Print a link by which the owner of an address can make an account, and mail it."""
-    async with lifespan.working(app), database.begin() as work:
+@on_database
+async def invite(email: str) -> str:
+    """Print a link by which the owner of an address can create an account, and email it."""
+    async with database.begin() as work:
         link = await invitations.invite(work, email)
-    click.echo(f"Whoever has this link can make an account, once, within 7 days:\n{link}")
+    return f"Whoever has this link can create an account, once, within 7 days:\n{link}"
 
 
 @user.command("change-email")
 @click.argument("email")
 @click.argument("new")
-@on_app
-async def change_email_of(app: Quart, email: str, new: str) -> None:
-    """Give an account another address; links that were mailed to the old one end."""
-    async with lifespan.working(app):
-        address = await change_for(email, new)
-    click.echo(f"The account {email} is {address} now.")
+@on_database
+async def change_email_of(email: str, new: str) -> str:
+    """Give an account another address; links that were sent to the old one end."""
+    return f"The address of {email} is now {await change_for(email, new)}."
 
 
 @user.command("reset-link")
 @click.argument("email")
-@on_app
-async def reset_link(app: Quart, email: str) -> None:
+@on_database
+async def reset_link(email: str) -> str:
     """Print a link by which the owner of an account can choose a new password."""
-    async with lifespan.working(app):
-        link = await password_reset.link_for(email)
-    click.echo(f"Whoever has this link can set the password, once, within an hour:\n{link}")
+    link = await password_reset.link_for(email)
+    return f"Whoever has this link can set the password, once, within an hour:\n{link}"
 
 
 @main.group()
@@ -216,87 +186,87 @@ def db() -> None:
 
 
 @db.command("upgrade")
-@on_app
-async def upgrade(app: Quart) -> None:
-    """Make the database, or bring it to the newest schema."""
-    async with lifespan.working(app):
-        click.echo("The schema is the newest.")
+@on_database
+async def upgrade() -> str:
+    """Create the database, or bring it to the newest schema."""
+    return "The schema is the newest."
 
 
 @db.command("check")
 @on_app
-async def check(app: Quart) -> None:
+async def check(app: Quart) -> str:
     """Say whether schema and models agree, and whether a SQLite file is sound."""
     _refuse_missing(app)
     async with database.migrating(app.config["DATABASE_URL"]) as connection:
         different = await connection.run_sync(migrations.differences)
         unsound = await _unsound(connection)
-        await connection.run_sync(migrations.refuse_orphans)
     if different:
-        raise RefusedError(f"The schema is not the newest ({len(different)} differences).")
+        raise RefusedError(
+            f"The schema is not the newest ({counted(len(different), 'difference')})."
+        )
     if unsound:
         raise RefusedError(f"The file is damaged: {unsound}. Restore a backup.")
-    click.echo("The database is sound, and its schema is the newest.")
+    return "The database is sound, and its schema is the newest."
 
 
 @db.command("drop")
 @click.option("--yes", is_flag=True, help="Really delete everything.")
 @on_app
-async def drop(app: Quart, yes: bool) -> None:
+async def drop(app: Quart, yes: bool) -> str:
     """Delete every account and appointment, with their tables."""
     if not yes:
-        raise RefusedError("This deletes everybody's appointments. Say --yes if you mean it.")
+        raise RefusedError("This deletes everybody's appointments. Pass --yes to confirm.")
     _refuse_missing(app)
     url = app.config["DATABASE_URL"]
     with lifespan.only_server(url):
         async with database.migrating(url) as connection:
             await connection.run_sync(migrations.drop)
-    click.echo("Everything is deleted.")
+    return "Everything is deleted."
 
 
 @main.group()
 def mail() -> None:
-    """Messages on their way out."""
+    """Outgoing mail."""
 
 
 @mail.command("status")
-@on_app
-async def mail_status(app: Quart) -> None:
+@on_database
+async def mail_status() -> str:
     """Show how many messages wait, were sent or given up, and what went wrong last."""
-    async with lifespan.working(app):
-        found = await outbox.status()
-    if server := app.config["MAIL_URL"]:
-        click.echo(f"Mail goes to {server}, from {app.config['MAIL_FROM']}.")
+    return "\n".join(_mail_lines(await outbox.status(), current_app.config))
+
+
+def _mail_lines(found: outbox.Status, config: Mapping[str, Any]) -> Iterator[str]:
+    if server := config["MAIL_URL"]:
+        yield f"Mail goes to {server}, from {config['MAIL_FROM']}."
     else:
-        click.echo("No mail is sent: SCHED_MAIL_URL is not set.")
+        yield "No mail is sent: SCHED_MAIL_URL is not set."
     since = f", the first since {found.oldest:%Y-%m-%d %H:%M} UTC" if found.oldest else ""
-    click.echo(f"Waiting: {found.waiting}{since}")
-    click.echo(f"Sent in the last {outbox.KEPT_SENT.days} days: {found.sent}")
-    click.echo(f"Given up: {found.given_up}")
+    yield f"Waiting: {found.waiting}{since}"
+    yield f"Sent in the last {outbox.KEPT_SENT.days} days: {found.sent}"
+    yield f"Given up: {found.given_up}"
     if found.problem:
-        click.echo(f"Last problem: {found.problem}")
+        yield f"Last problem: {found.problem}"
 
 
 @mail.command("retry")
-@on_app
-async def mail_retry(app: Quart) -> None:
-    """Try once more to send what was given up; whoever serves the app does it."""
-    async with lifespan.working(app):
-        due = await outbox.retry()
-    click.echo(f"{due} message{' is' if due == 1 else 's are'} due again.")
+@on_database
+async def mail_retry() -> str:
+    """Try once more to send what was given up; the running server does it."""
+    due = await outbox.retry()
+    return f"{counted(due, 'message')} {'is' if due == 1 else 'are'} due again."
 
 
 @main.command("import-sched")
 @click.argument("path", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--timezone", default="UTC", help="Where the original's times were meant.")
-@on_app
-async def import_command(app: Quart, path: Path, timezone: str) -> None:
+@on_database
+async def import_command(path: Path, timezone: str) -> str:
     """Bring accounts and appointments over from a sched.db of the original."""
-    async with lifespan.working(app):
-        report = await import_sched.run(path, canonical_zone(timezone))
+    report = await import_sched.run(path, canonical_zone(timezone))
     for line in report.skipped:
         click.echo(f"Skipped {line}", err=True)
-    click.echo(f"Imported {report.users} accounts and {report.appointments} appointments.")
+    return f"Imported {report.users} accounts and {report.appointments} appointments."
 
 
 def _refuse_missing(app: Quart) -> None:

@@ -26,6 +26,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, ServiceUnavailable, TooManyRequests
 from werkzeug.http import HTTP_STATUS_CODES
 
+from .plurals import counted
 from .request_scope import storage
 
 RETRY_AFTER = 5  # seconds
@@ -63,8 +64,7 @@ class TooManyAttemptsError(Exception):
 
     @property
     def advice(self) -> str:
-        minutes = ceil(self._seconds / 60)
-        return f"Wait {minutes} minute{'' if minutes == 1 else 's'} and try again."
+        return f"Wait {counted(ceil(self._seconds / 60), 'minute')} and try again."
 
     @property
     def sentence(self) -> str:

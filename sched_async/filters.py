@@ -8,6 +8,9 @@ from jinja2.nodes import EvalContext
 from markupsafe import Markup, escape
 from quart import Quart
 
+from .human_times import clock
+from .plurals import counted
+
 DATE_FORMAT = "%Y-%m-%d - %A"
 UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 
@@ -46,9 +49,7 @@ def do_datetime(value: datetime | None, format: str | None = None) -> str:  # no
         return ""
     if format is not None:
         return value.strftime(format)
-    hour = (value.hour - 1) % 12 + 1
-    half = "am" if value.hour < 12 else "pm"
-    return f"{do_date(value)} at {hour}:{value.minute:02}{half}"
+    return f"{do_date(value)} at {clock(value, 12).replace(' ', '')}"
 
 
 def do_duration(seconds: float) -> str:
@@ -68,7 +69,7 @@ def _parts(seconds: int) -> Iterator[str]:
     for unit, length in UNITS:
         count, seconds = divmod(seconds, length)
         if count:
-            yield f"{count} {unit}{'' if count == 1 else 's'}"
+            yield counted(count, unit)
 
 
 @pass_eval_context

@@ -18,7 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from .accounts import one_time_links
 from .accounts.emails import canonical_email
 from .accounts.one_time_links import SETUP
-from .accounts.registration.rules import MAX_NAME, has_accounts
+from .accounts.registration.rules import MAX_NAME
+from .accounts.users import has_accounts
 from .appointments.agenda import FIRST_YEAR, LAST_YEAR, LONGEST
 from .database import begin
 from .errors import RefusedError

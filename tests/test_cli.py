@@ -120,7 +120,7 @@ async def add_ada(run: Run) -> None:
 
 async def test_an_added_person_can_sign_in(app: Quart, client: QuartClient, run: Run) -> None:
     result = await run("user", "add", *ADA, "--password-stdin", stdin=f"{PASSWORD}\n")
-    assert done(result) == "Made the account ada@example.org.\n"
+    assert done(result) == "Created the account ada@example.org.\n"
     response = await log_in(client, "ada@example.org", PASSWORD)
     assert (response.status_code, response.location) == (303, "/appointments/")
 
@@ -128,7 +128,7 @@ async def test_an_added_person_can_sign_in(app: Quart, client: QuartClient, run:
 async def test_address_and_zone_are_kept_in_their_usual_form(run: Run) -> None:
     arguments = ("Ada@Example.ORG", "--name", " Ada ", "--timezone", "europe/BERLIN")
     result = await run("user", "add", *arguments, "--password-stdin", stdin=f"{PASSWORD}\n")
-    assert done(result) == "Made the account ada@example.org.\n"
+    assert done(result) == "Created the account ada@example.org.\n"
     assert done(await run("user", "list")) == "ada@example.org\tAda\tEurope/Berlin\tactive\n"
 
 
@@ -259,7 +259,9 @@ async def test_deactivating_ends_every_session_of_that_person_and_of_nobody_else
     hers = [await signed_in(app, "alice@example.org", remember=keep) for keep in (True, False)]
     other = await signed_in(app, "mallory@example.org")
     assert all([await is_signed_in(client) for client in (*hers, other)])
-    assert done(await run("user", "deactivate", "ALICE@example.org ")).startswith("Deactivated")
+    assert done(await run("user", "deactivate", "ALICE@example.org ")).startswith(
+        "alice@example.org has been deactivated"
+    )
     assert [await is_signed_in(client) for client in (*hers, other)] == [False, False, True]
     assert await count(database_url, LoginSession) == 1
     refused = await log_in(app.test_client(), "alice@example.org", ALICE_PASSWORD)
@@ -285,7 +287,7 @@ async def test_an_address_is_changed_and_links_to_the_old_one_end(
 ) -> None:
     link = done(await run("user", "reset-link", "alice@example.org")).splitlines()[-1]
     said = done(await run("user", "change-email", "ALICE@example.org", "Alice@Example.net"))
-    assert said == "The account ALICE@example.org is alice@example.net now.\n"
+    assert said == "The address of ALICE@example.org is now alice@example.net.\n"
     await client.get(link.removeprefix("http://localhost"))
     assert (await client.get("/password/reset/")).status_code == 404
     assert (await log_in(client, "alice@example.net", ALICE_PASSWORD)).status_code == 303
@@ -313,7 +315,7 @@ async def test_an_activated_person_signs_in_anew(app: Quart, run: Run, alice: Us
     before = await signed_in(app, "alice@example.org")
     done(await run("user", "deactivate", "alice@example.org"))
     assert done(await run("user", "activate", "alice@example.org")) == (
-        "Activated alice@example.org.\n"
+        "alice@example.org is active again.\n"
     )
     assert not await is_signed_in(before)
     response = await log_in(app.test_client(), "alice@example.org", ALICE_PASSWORD)
@@ -336,7 +338,7 @@ async def test_a_new_password_ends_every_session_and_the_old_password(
     other = await signed_in(app, "mallory@example.org")
     command = ("user", "set-password", "alice@example.org", "--password-stdin")
     assert done(await run(*command, stdin=f"{PASSWORD} \n")) == (
-        "Changed the password of alice@example.org; all its sessions are ended.\n"
+        "Changed the password of alice@example.org and ended all its sessions.\n"
     )
     assert [await is_signed_in(client) for client in (hers, other)] == [False, True]
     assert await count(database_url, LoginSession) == 1
@@ -363,13 +365,13 @@ async def test_signing_out_ends_every_session_and_says_how_many(
     hers = [await signed_in(app, "alice@example.org") for _ in range(2)]
     other = await signed_in(app, "mallory@example.org")
     said = done(await run("user", "sign-out", "alice@example.org"))
-    assert said == "Ended 2 sessions of alice@example.org.\n"
+    assert said == "alice@example.org has been signed out everywhere (2 sessions).\n"
     assert [await is_signed_in(client) for client in (*hers, other)] == [False, False, True]
     assert await count(database_url, LoginSession) == 1
     said = done(await run("user", "sign-out", "mallory@example.org"))
-    assert said == "Ended 1 session of mallory@example.org.\n"
+    assert said == "mallory@example.org has been signed out everywhere (1 session).\n"
     said = done(await run("user", "sign-out", "mallory@example.org"))
-    assert said == "Ended 0 sessions of mallory@example.org.\n"
+    assert said == "mallory@example.org has been signed out everywhere (0 sessions).\n"
 
 
 @pytest.mark.parametrize(
@@ -654,7 +656,7 @@ async def test_a_real_process_takes_the_bytes_of_a_password_in_any_language(
     command = ("sched_async", "user", "add", *ADA, "--password-stdin")
     stdin = f"{password}\n".encode()
     result = await asyncio.to_thread(sh, environment | {"LC_ALL": language}, *command, stdin=stdin)
-    assert result == (0, "Made the account ada@example.org.\n", "")
+    assert result == (0, "Created the account ada@example.org.\n", "")
     assert (await log_in(client, "ada@example.org", password)).status_code == 303
 
 

@@ -1,11 +1,8 @@
 """E-mail addresses in the one form in which they are kept and looked for."""
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..errors import RefusedError
-from ..models import User
 
 MAX_EMAIL = 254
 
@@ -30,11 +27,3 @@ def lookup_email(text: str) -> str:
         return canonical_email(text)
     except RefusedError:
         return text.strip().lower()
-
-
-async def user_by_email(db: AsyncSession, email: str) -> User:
-    """Whose address it is; RefusedError when it is nobody's."""
-    user = await db.scalar(select(User).where(User.email == lookup_email(email)))
-    if user is None:
-        raise RefusedError(f"There is no account with the address {email}.")
-    return user

@@ -179,7 +179,7 @@ async def test_nobody_else_sees_it(app: Quart, alice: User, mallory: User) -> No
 
 async def test_what_is_done_on_the_server_says_so(app: Quart, alice: User) -> None:
     async with app.app_context(), begin() as db:
-        await ACTIONS["sign-out"].do(db, await db.get_one(User, alice.id))
+        await ACTIONS["sign-out"](db, await db.get_one(User, alice.id))
     page = await text(await (await signed_in(app, alice.email)).get(ACTIVITY))
     assert "Signed out everywhere" in page
     assert "By an administrator or the operator" in page

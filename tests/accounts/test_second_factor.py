@@ -50,9 +50,9 @@ NEW_CODES = f"{STATE}recovery-codes/"
 TURN_OFF = f"{STATE}turn-off/"
 DAY = timedelta(days=1)
 BY_OTHERS: dict[str, Callable[[], Awaitable[object]]] = {
-    "removed": lambda: actions.remove_second_factor("alice@example.org"),
+    "removed": lambda: actions.act_on("alice@example.org", "remove-second-factor"),
     "set-password": lambda: actions.set_password("alice@example.org", "eleven slow herons at dusk"),
-    "sign-out": lambda: actions.count_and_sign_out("alice@example.org"),
+    "sign-out": lambda: actions.act_on("alice@example.org", "sign-out"),
     "deactivate": lambda: actions.act_on("alice@example.org", "deactivate"),
 }
 

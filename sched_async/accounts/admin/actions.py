@@ -1,12 +1,11 @@
 """What is done to an account by somebody else: its operator or an administrator.
 
-Each act takes the account and a writing session, which the caller commits.  Whatever
-takes trust away also ends the person's login sessions, and everything is written down in
-the person's activity.
+Each takes the account and a writing session, which the caller commits, and gives the sentence
+that says what was done.  Its docstring is the help of its command.  Whatever takes trust away
+also ends the person's login sessions, and all is written down in their activity.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,81 +14,96 @@ from ... import mail
 from ...database import begin, reading
 from ...errors import RefusedError
 from ...models import User
+from ...plurals import counted
 from .. import activity
-from ..emails import user_by_email
 from ..passwords import check_new, hash_password
 from ..sessions import revoke_all
 from ..two_factor import codes
+from ..users import user_by_email
 
 MOST_USERS = 10_000
 
 
-@dataclass(frozen=True)
-class Action:
-    """Something done to an account, and the sentence that says it was done."""
-
-    do: Callable[[AsyncSession, User], Awaitable[None]]
-    done: str
-
-
-async def deactivate(db: AsyncSession, user: User) -> None:
-    """Whoever cannot sign in could not keep an account that is to be deleted: it stays."""
+async def deactivate(db: AsyncSession, user: User) -> str:
+    """Deactivate an account and end its sessions; nothing of it is deleted."""
     user.is_active = False
-    user.delete_at = None
+    user.delete_at = None  # whoever cannot sign in could not keep it
     await revoke_all(db, user.id)
     activity.record(db, user.id, "deactivated", by_owner=False)
+    return f"{user.email} has been deactivated and signed out everywhere."
 
 
-async def activate(db: AsyncSession, user: User) -> None:
+async def activate(db: AsyncSession, user: User) -> str:
+    """Activate a deactivated account again."""
     user.is_active = True
     activity.record(db, user.id, "activated", by_owner=False)
+    return f"{user.email} is active again."
 
 
-async def sign_out(db: AsyncSession, user: User) -> None:
-    await revoke_all(db, user.id, links=False)
+async def sign_out(db: AsyncSession, user: User) -> str:
+    """End every login session of an account."""
+    ended = counted(await revoke_all(db, user.id, links=False), "session")
     activity.record(db, user.id, "signed_out", by_owner=False)
+    return f"{user.email} has been signed out everywhere ({ended})."
 
 
-async def require_second_factor(db: AsyncSession, user: User) -> None:
+async def require_second_factor(db: AsyncSession, user: User) -> str:
+    """Require two-factor authentication of an account."""
     user.needs_second_factor = True
     activity.record(db, user.id, "second_factor_required", by_owner=False)
+    return f"{user.email} must now use two-factor authentication."
 
 
-async def release_second_factor(db: AsyncSession, user: User) -> None:
+async def release_second_factor(db: AsyncSession, user: User) -> str:
+    """Make two-factor authentication optional for an account again."""
     user.needs_second_factor = False
     activity.record(db, user.id, "second_factor_optional", by_owner=False)
+    return f"Two-factor authentication is now optional for {user.email}."
 
 
-async def make_administrator(db: AsyncSession, user: User) -> None:
+async def make_administrator(db: AsyncSession, user: User) -> str:
+    """Make somebody an administrator, who looks after all accounts."""
     user.is_admin = True
     activity.record(db, user.id, "made_administrator", by_owner=False)
+    return f"{user.email} is now an administrator."
 
 
-async def end_administrator(db: AsyncSession, user: User) -> None:
+async def end_administrator(db: AsyncSession, user: User) -> str:
+    """Remove the administrator role."""
     user.is_admin = False
     activity.record(db, user.id, "not_administrator", by_owner=False)
+    return f"{user.email} is no longer an administrator."
 
 
-ACTIONS = {
-    "deactivate": Action(deactivate, "The account has been deactivated and signed out everywhere."),
-    "activate": Action(activate, "The account is active again."),
-    "sign-out": Action(sign_out, "The account has been signed out everywhere."),
-    "require-second-factor": Action(
-        require_second_factor, "The account now requires two-factor authentication."
-    ),
-    "release-second-factor": Action(
-        release_second_factor, "Two-factor authentication is now optional for this account."
-    ),
-    "make-administrator": Action(make_administrator, "The account is now an administrator."),
-    "end-administrator": Action(end_administrator, "The account is no longer an administrator."),
+async def remove_second_factor(db: AsyncSession, user: User) -> str:
+    """Remove a lost second factor, and end the account's sessions."""  # ASVS 6.4.4
+    if user.totp_secret is None:
+        raise RefusedError(f"{user.email} does not use two-factor authentication.")
+    await codes.remove_factor(db, user.id)
+    await revoke_all(db, user.id, links=False)
+    activity.record(db, user.id, "factor_removed", by_owner=False)
+    await mail.post(db, user.email, "factor_off", name=user.name)
+    return f"{user.email} now signs in with the password alone."
+
+
+Action = Callable[[AsyncSession, User], Awaitable[str]]
+ACTIONS: dict[str, Action] = {
+    "deactivate": deactivate,
+    "activate": activate,
+    "sign-out": sign_out,
+    "require-second-factor": require_second_factor,
+    "release-second-factor": release_second_factor,
+    "make-administrator": make_administrator,
+    "end-administrator": end_administrator,
 }
+OF_THE_OPERATOR: dict[str, Action] = {"remove-second-factor": remove_second_factor}
 NOT_TO_ONESELF = frozenset({"deactivate", "end-administrator"})
 
 
-async def act_on(email: str, act: str) -> None:
-    """Do one of ``ACTIONS`` outside a request; RefusedError where there is no such account."""
+async def act_on(email: str, act: str) -> str:
+    """Do an action outside a request, and say so; RefusedError where it cannot be done."""
     async with begin() as db:
-        await ACTIONS[act].do(db, await user_by_email(db, email))
+        return await {**ACTIONS, **OF_THE_OPERATOR}[act](db, await user_by_email(db, email))
 
 
 async def all_users() -> Sequence[User]:
@@ -109,23 +123,3 @@ async def set_password(email: str, password: str) -> None:
         await session.flush()
         await revoke_all(session, user.id)
         activity.record(session, user.id, "password_set", by_owner=False)
-
-
-async def remove_second_factor(email: str) -> None:
-    """The operator's way when phone and recovery codes are lost (ASVS 6.4.4)."""
-    async with begin() as session:
-        user = await user_by_email(session, email)
-        if user.totp_secret is None:
-            raise RefusedError(f"{user.email} does not use two-factor authentication.")
-        await codes.remove_factor(session, user.id)
-        await revoke_all(session, user.id, links=False)
-        activity.record(session, user.id, "factor_removed", by_owner=False)
-        await mail.post(session, user.email, "factor_off", name=user.name)
-
-
-async def count_and_sign_out(email: str) -> int:
-    """End every login session of a person; returns how many there were."""
-    async with begin() as session:
-        user = await user_by_email(session, email)
-        activity.record(session, user.id, "signed_out", by_owner=False)
-        return await revoke_all(session, user.id, links=False)

@@ -139,8 +139,7 @@ async def change(user_id: int, act: str) -> ResponseReturnValue:
     if act in NOT_TO_ONESELF and user.id == current_user.user_id:
         await flash("Only another administrator can do this to your account.", "error")
     else:
-        await ACTIONS[act].do(db, user)
-        await _done(ACTIONS[act].done)
+        await _done(await ACTIONS[act](db, user))
     return redirect(url_for(".detail", user_id=user_id), 303)
 
 

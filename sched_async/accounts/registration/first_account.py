@@ -12,7 +12,8 @@ from .. import activity, one_time_links
 from ..one_time_links import SETUP
 from ..sessions import public
 from ..tokens import hash_token
-from .rules import AccountForm, add_account, has_accounts
+from ..users import has_accounts
+from .rules import AccountForm, add_account
 
 blueprint = Blueprint("first_account", __name__)
 log = logging.getLogger("sched_async.security")

@@ -24,7 +24,8 @@ from .. import one_time_links
 from ..emails import canonical_email
 from ..one_time_links import INVITE
 from ..sessions import public
-from .rules import TAKEN, InvitedForm, find_link, finish, is_taken
+from ..users import is_taken
+from .rules import TAKEN, InvitedForm, find_link, finish
 
 LIFETIME = timedelta(days=7)
 CLOSED = "Registration is closed. Set SCHED_REGISTRATION to “invite” to let invited people in."

@@ -29,8 +29,9 @@ from ...times import zone_names
 from .. import one_time_links
 from ..one_time_links import REGISTER
 from ..sessions import public
+from ..users import has_accounts
 from . import invitations
-from .rules import AccountForm, find_link, finish, has_accounts
+from .rules import AccountForm, find_link, finish
 
 LIFETIME = timedelta(days=1)
 

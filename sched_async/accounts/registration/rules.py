@@ -11,7 +11,6 @@ from typing import Any
 
 from quart import flash, redirect, session, url_for
 from quart.typing import ResponseReturnValue
-from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from wtforms import EmailField, StringField
@@ -32,6 +31,7 @@ from ..passwords import (
     new_password_field,
     repeated_password_field,
 )
+from ..users import has_accounts, is_taken
 
 SETUP_LIFETIME = timedelta(hours=1)
 MAX_NAME = 100
@@ -89,14 +89,6 @@ async def finish(user: User, purpose: str) -> ResponseReturnValue | None:
     session.pop(purpose, None)
     await flash("Your account is ready. Sign in to start.", "success")
     return redirect(url_for("login.login"), 303)
-
-
-async def has_accounts(work: AsyncSession) -> bool:
-    return await work.scalar(select(func.min(User.id))) is not None
-
-
-async def is_taken(work: AsyncSession, email: str) -> bool:
-    return await work.scalar(select(User.id).where(User.email == email)) is not None
 
 
 async def find_link(purpose: str) -> OneTimeToken | None:

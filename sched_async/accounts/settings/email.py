@@ -25,12 +25,13 @@ from ...forms import Checked, Form
 from ...models import OneTimeToken, User
 from ...security import throttle
 from .. import activity, one_time_links
-from ..emails import MAX_EMAIL, canonical_email, user_by_email
+from ..emails import MAX_EMAIL, canonical_email
 from ..fresh_login import fresh_login_required, typed_before
 from ..locks import locked_as_loaded
 from ..one_time_links import CHANGE_EMAIL
 from ..registration.rules import TAKEN
 from ..sessions import current_user, login_required
+from ..users import user_by_email
 
 LIFETIME = timedelta(hours=24)
 SAME = "This is already your email address."

@@ -1,0 +1,24 @@
+"""Which accounts there are."""
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ..errors import RefusedError
+from ..models import User
+from .emails import lookup_email
+
+
+async def has_accounts(db: AsyncSession) -> bool:
+    return await db.scalar(select(func.min(User.id))) is not None
+
+
+async def is_taken(db: AsyncSession, email: str) -> bool:
+    return await db.scalar(select(User.id).where(User.email == email)) is not None
+
+
+async def user_by_email(db: AsyncSession, email: str) -> User:
+    """Whose address it is; RefusedError when it is nobody's."""
+    user = await db.scalar(select(User).where(User.email == lookup_email(email)))
+    if user is None:
+        raise RefusedError(f"There is no account with the address {email}.")
+    return user

@@ -1,0 +1,9 @@
+"""Numbers with the noun that they count."""
+
+
+def counted(number: int, noun: str) -> str:
+    """
+    >>> counted(1, "day"), counted(0, "day")
+    ('1 day', '0 days')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
