@@ -130,8 +130,9 @@ def only_server(url: URL) -> Iterator[None]:
 async def _welcome(app: Quart) -> None:
     """Print where to go, and while there is no account, how to make the first."""
     link = await setup_link()
-    first = f" Make the first account within an hour at {link}" if link else ""
-    sys.stdout.write(f"sched_async is at {app.config['PUBLIC_URL']}/.{first}\n")
+    sys.stdout.write(f"Running at {app.config['PUBLIC_URL']}/\n")
+    if link:
+        sys.stdout.write(f"Create the first account (link valid for one hour): {link}\n")
     sys.stdout.flush()
     _warn_of_other_port(app.config["PUBLIC_URL"], app.config["TRUSTED_PROXIES"])
 

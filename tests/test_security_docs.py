@@ -180,6 +180,7 @@ def test_the_ways_to_sign_in_are_all_there_are() -> None:
     assert callers(package, "complete_login") == {
         "accounts/login.py",
         "accounts/login_second_step.py",
+        "accounts/registration/first_account.py",
     }
 
 

@@ -43,9 +43,11 @@ async def sets_up(visitor: Visitor, server: WebServer, window: Window) -> None:
         await visitor.look()
     await visitor.fill(password=ALICE_PASSWORD, password_again=ALICE_PASSWORD)
     await visitor.send()
-    assert visitor.path == "/login/"
+    assert visitor.path == "/appointments/"
+    assert "Your account is ready." in await visitor.text()
     with visitor.expecting(404):
         await visitor.visit(link)
+    await signs_out(visitor)
 
 
 async def signs_in(visitor: Visitor) -> None:

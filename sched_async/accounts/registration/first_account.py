@@ -1,14 +1,15 @@
-"""The first account, made by the link that is printed at start."""
+"""The first account, made by the link that is printed at start; its owner is signed in at once."""
 
 import logging
 
-from quart import Blueprint, flash, redirect, render_template, request, url_for
+from quart import Blueprint, flash, render_template, request
 from quart.typing import ResponseReturnValue
 
 from ...database import db, reading
 from ...models import User
 from ...times import zone_names
 from .. import activity, one_time_links
+from ..login import complete_login
 from ..one_time_links import SETUP
 from ..sessions import public
 from ..tokens import hash_token
@@ -43,7 +44,7 @@ async def _first_account(token: str, user: User) -> ResponseReturnValue:
         return await one_time_links.over(SETUP)
     await add_account(db, user)
     activity.record(db, user.id, "registered")
-    await db.commit()
+    answer = await complete_login(user, remember=False, wanted=None)
     log.info("first account user=%s", user.id)
-    await flash("Your account is ready. Sign in to start.", "success")
-    return redirect(url_for("login.login"), 303)
+    await flash("Your account is ready.", "success")
+    return answer
