@@ -20,6 +20,7 @@ from . import (
     mail,
     security,
     static_files,
+    templating,
 )
 from .security.headers import Headers
 from .security.proxies import Proxies
@@ -39,6 +40,7 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Quart:
     app = Quart(__name__, template_folder=str(TEMPLATES))
     app.config.from_mapping(config.load(settings))
 
+    templating.init_app(app)
     security.init_app(app)
     database.init_app(app)
     errors.init_app(app)

@@ -1,7 +1,8 @@
-"""Jinja filters, with the original's names and default formats."""
+"""Jinja filters, with the original's names and default formats, and one list."""
 
 from collections.abc import Iterator
 from datetime import date, datetime
+from functools import cache
 
 from jinja2 import pass_eval_context
 from jinja2.nodes import EvalContext
@@ -10,6 +11,7 @@ from quart import Quart
 
 from .human_times import clock
 from .plurals import counted
+from .times import zone_names
 
 DATE_FORMAT = "%Y-%m-%d - %A"
 UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
@@ -20,6 +22,7 @@ def init_app(app: Quart) -> None:
     app.jinja_env.filters["datetime"] = do_datetime
     app.jinja_env.filters["duration"] = do_duration
     app.jinja_env.filters["nl2br"] = do_nl2br
+    app.jinja_env.globals["zone_options"] = zone_options
 
 
 def do_date(value: date | None, format: str = DATE_FORMAT) -> str:  # noqa: A002 (the original's)
@@ -83,3 +86,9 @@ def do_nl2br(context: EvalContext, value: str) -> str:
     lines = escape(value).replace("\r\n", "\n").split("\n")
     broken = Markup("<br>\n").join(lines)
     return broken if context.autoescape else str(broken)
+
+
+@cache
+def zone_options() -> Markup:
+    """The zones to offer in a ``<datalist>``: made for each form they would take 0.7 ms."""
+    return Markup("").join(Markup('<option value="{}">').format(name) for name in zone_names())

@@ -51,5 +51,5 @@ def clock(wall: datetime, hours: int) -> str:
     ('12:05 am', '12:05 pm')
     """
     if hours == 24:
-        return f"{wall:%H:%M}"
+        return f"{wall.hour:02}:{wall.minute:02}"
     return f"{(wall.hour - 1) % 12 + 1}:{wall.minute:02} {'am' if wall.hour < 12 else 'pm'}"

@@ -7,7 +7,6 @@ from quart.typing import ResponseReturnValue
 
 from ...database import db, reading
 from ...models import User
-from ...times import zone_names
 from .. import activity, one_time_links
 from ..login import complete_login
 from ..one_time_links import SETUP
@@ -29,7 +28,7 @@ async def setup(token: str) -> ResponseReturnValue:
     form = AccountForm(await request.form)
     if form.validate_on_submit():
         return await _first_account(token, await form.user())
-    return await render_template("accounts/setup.html", form=form, zones=zone_names()), form.status
+    return await render_template("accounts/setup.html", form=form), form.status
 
 
 async def _may_set_up(token: str) -> bool:

@@ -19,7 +19,6 @@ from ... import mail
 from ...database import db
 from ...errors import RefusedError
 from ...models import User
-from ...times import zone_names
 from .. import one_time_links
 from ..emails import canonical_email
 from ..one_time_links import INVITE
@@ -67,7 +66,7 @@ async def accept(email: str) -> ResponseReturnValue:
     form = InvitedForm(await request.form, email)
     if form.validate_on_submit():
         return await _make(await form.user())
-    page = {"form": form, "zones": zone_names(), "invited": email}
+    page = {"form": form, "invited": email}
     return await render_template("accounts/register.html", **page), form.status
 
 

@@ -25,7 +25,6 @@ from ... import mail
 from ...database import begin, db, reading
 from ...models import User
 from ...security import throttle
-from ...times import zone_names
 from .. import one_time_links
 from ..one_time_links import REGISTER
 from ..sessions import public
@@ -66,7 +65,7 @@ async def _ask_for_proof() -> ResponseReturnValue:
         await throttle.admit(throttle.registration())
         current_app.add_background_task(_write_to, await form.user())
         return await one_time_links.sent(REGISTER, again=url_for(".register"))
-    page = {"form": form, "zones": zone_names(), "invited": None}
+    page = {"form": form, "invited": None}
     return await render_template("accounts/register.html", **page), form.status
 
 

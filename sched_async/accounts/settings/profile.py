@@ -11,7 +11,7 @@ from wtforms.validators import InputRequired, Length
 from ...database import db
 from ...forms import Checked, Form, PlainText, stripped
 from ...models import User
-from ...times import canonical_zone, zone_names
+from ...times import canonical_zone
 from .. import activity
 from ..registration.rules import MAX_NAME, canonical_name
 from ..sessions import current_user, login_required
@@ -40,7 +40,7 @@ async def index() -> ResponseReturnValue:
     form = ProfileForm(await request.form, obj=current_user.known())
     if form.validate_on_submit():
         return await _save(form)
-    page = await render_template("settings/profile.html", form=form, zones=zone_names())
+    page = await render_template("settings/profile.html", form=form)
     return page, form.status
 
 

@@ -1,0 +1,99 @@
+"""Templates, and the addresses in them, made once for everybody.
+
+Quart compiles templates to coroutines and each app anew.  None of ours waits for
+anything, so they are compiled to plain functions, once for all apps of a process: a list
+of fifty rows takes 0.9 ms of the processor to render instead of 1.8, and a test's app 60
+ms less to show its first page.  ``render_template`` and ``url_for`` are called as ever.
+"""
+
+from functools import partial
+from inspect import isawaitable
+from types import CodeType
+from typing import Any
+
+import jinja2
+from jinja2.bccache import Bucket
+from quart import Quart, has_request_context, request
+
+PLACE = 8_000_000_000_000_000  # and what follows stand for ids while a shape is made
+
+
+def init_app(app: Quart) -> None:
+    app.jinja_environment = Environment  # type: ignore[assignment]
+    app.jinja_env.globals["url_for"] = Addresses(app).url_for
+    app.update_template_context = partial(add_context, app)  # type: ignore[method-assign]
+
+
+async def add_context(app: Quart, context: dict[str, Any]) -> None:
+    """As Quart does it, only that a plain function is called here, and not in a thread.
+
+    Quart-Auth's is one, and each blueprint has one of Flask's: 0.2 ms for each page.
+    """
+    given = context.copy()
+    for name in (None, *reversed(request.blueprints if has_request_context() else ())):
+        for processor in app.template_context_processors[name]:
+            more = processor()
+            context.update(await more if isawaitable(more) else more)
+    context.update(given)
+
+
+class Template(jinja2.Template):
+    """Rendered at once, also where Quart would wait for it."""
+
+    async def render_async(self, *given: Any, **context: Any) -> str:
+        return self.render(*given, **context)
+
+
+class Compiled(jinja2.BytecodeCache):
+    """The code of every template that this process has compiled."""
+
+    codes: dict[tuple[str, str], CodeType] = {}  # noqa: RUF012 (that all share it is the point)
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self.codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if bucket.code is not None:
+            self.codes[bucket.key, bucket.checksum] = bucket.code
+
+
+class Environment(jinja2.Environment):
+    template_class = Template
+
+    def __init__(self, app: Quart, **options: Any) -> None:
+        options.setdefault("loader", app.create_global_jinja_loader())
+        super().__init__(bytecode_cache=Compiled(), **options)
+
+
+class Addresses:
+    """``url_for`` for templates, which ask for the same few addresses again and again.
+
+    Of an address with nothing but ids in it the shape is kept and the ids are put in: 1 µs
+    instead of 8, and 0.5 ms for a list of fifty rows.  Whatever else there is goes to Quart's.
+    """
+
+    def __init__(self, app: Quart) -> None:
+        self.app = app
+        self.shapes: dict[tuple[Any, ...], str] = {}
+
+    def url_for(self, endpoint: str, **values: Any) -> str:
+        only_ids = all(type(value) is int for value in values.values())
+        if not (only_ids or endpoint == "static") or not _at_home():
+            return self.app.url_for(endpoint, **values)
+        key = (endpoint, *(values if only_ids else values.items()))
+        if key not in self.shapes:
+            self.shapes[key] = self._shape(endpoint, values)
+        return self.shapes[key].format_map(values)
+
+    def _shape(self, endpoint: str, values: dict[str, Any]) -> str:
+        """An address with the names of its ids in braces."""
+        ids = {name: PLACE + number for number, name in enumerate(values) if endpoint != "static"}
+        shape = self.app.url_for(endpoint, **(values | ids)).replace("{", "{{").replace("}", "}}")
+        for name, stand_in in ids.items():
+            shape = shape.replace(str(stand_in), f"{{{name}}}")
+        return shape
+
+
+def _at_home() -> bool:
+    """Whether addresses begin at ``/``: in a mail they do not, nor under a proxy's path."""
+    return has_request_context() and not request.root_path
