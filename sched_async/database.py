@@ -4,23 +4,23 @@ Views reach the request's session as ``db`` and commit it themselves, as the las
 before they answer.  On GET, HEAD and OPTIONS it cannot write: the database itself
 refuses.  What was not committed is rolled back when the request ends.
 
-SQLite has two engines on one file: one connection that writes, every transaction of
-which is BEGIN IMMEDIATE, and a few that can only read.  Nothing else keeps both
-"database is locked" and lost updates away.  PostgreSQL has one pool.
+A statement that is whole by itself, and on the way of every page, is built once and goes
+to ``fetch``: no session, no objects, no transaction.  What asks twice asks ``db``, whose
+transaction sees one state of the database.
 """
 
 import asyncio
 import fcntl
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
 from quart import Quart, current_app, has_request_context, request
-from sqlalchemy import Connection, Dialect, event, text
+from sqlalchemy import CompoundSelect, Connection, Dialect, Executable, Row, Select, event, text
 from sqlalchemy.engine import URL, ExceptionContext, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -28,22 +28,15 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 from sqlalchemy.pool import NullPool
+from sqlalchemy.util import greenlet_spawn
 from werkzeug.local import LocalProxy
 
-from . import migrations
+from . import migrations, sqlite
 from .errors import StartupError
 from .request_scope import storage
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 WAIT = 10  # seconds for a connection from the pool
-SQLITE_PRAGMAS = (
-    "journal_mode=WAL",
-    "synchronous=FULL",
-    "busy_timeout=5000",
-    "foreign_keys=ON",
-    "trusted_schema=OFF",
-    "cell_size_check=ON",
-)
 POSTGRESQL_LIMITS = {
     "statement_timeout": "5s",
     "lock_timeout": "3s",
@@ -55,12 +48,13 @@ class Database:
     """The engines of one app and the sessions they give."""
 
     def __init__(self, url: URL) -> None:
-        make = _sqlite_engines if url.get_backend_name() == "sqlite" else _postgresql_engines
-        self.write_engine, self.read_engine = make(url)
+        engines = sqlite.engines if url.get_backend_name() == "sqlite" else _postgresql_engines
+        self.write_engine, self.read_engine, self.fetch_engine = engines(url, WAIT)
         self.writing = async_sessionmaker(self.write_engine, expire_on_commit=False)
         self.reading = async_sessionmaker(self.read_engine, expire_on_commit=False)
 
     async def close(self) -> None:
+        await self.fetch_engine.dispose()
         await self.read_engine.dispose()
         await self.write_engine.dispose()
 
@@ -75,6 +69,22 @@ async def reading() -> AsyncIterator[AsyncSession]:
     """A session that can only read, for a query beside the request's own work."""
     async with _database().reading() as session:
         yield session
+
+
+async def fetch(
+    statement: Select[Any] | CompoundSelect[Any], **parameters: Any
+) -> Sequence[Row[Any]]:
+    """All rows of one statement that reads; it sees a state of the database of its own.
+
+    Build the statement once, with ``bindparam``, so that SQLAlchemy keeps what it makes of
+    it.  In a list of fifty that is 0.5 ms of the processor instead of 2.8 in a session.
+    """
+    return await greenlet_spawn(_fetch, _database().fetch_engine, statement, parameters)
+
+
+def _fetch(engine: AsyncEngine, statement: Executable, parameters: Any) -> Sequence[Row[Any]]:
+    with engine.sync_engine.connect() as connection:
+        return connection.execute(statement, parameters).all()
 
 
 def _request_db() -> AsyncSession:
@@ -134,7 +144,7 @@ async def migrating(url: URL | str) -> AsyncIterator[Any]:
     url = make_url(url)
     engine = create_async_engine(url, poolclass=NullPool, hide_parameters=True)
     if url.get_backend_name() == "sqlite":
-        _use_sqlite(engine, "BEGIN IMMEDIATE", "foreign_keys=OFF")
+        sqlite.use(engine, "BEGIN IMMEDIATE", "foreign_keys=OFF")
     try:
         async with _alone(url), engine.begin() as connection:
             if url.get_backend_name() == "postgresql":
@@ -171,46 +181,26 @@ def describe(url: URL) -> str:
     return f"The database {url.database if url.get_backend_name() == 'sqlite' else url}"
 
 
-def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
-    common: dict[str, Any] = {"pool_timeout": WAIT, "max_overflow": 0, "hide_parameters": True}
-    write = create_async_engine(url, pool_size=1, **common)
-    read = create_async_engine(url, pool_size=4, **common)
-    _use_sqlite(write, "BEGIN IMMEDIATE")
-    _use_sqlite(read, "BEGIN", "query_only=ON")
-    return write, read
+def _postgresql_engines(url: URL, wait: int) -> tuple[AsyncEngine, AsyncEngine, AsyncEngine]:
+    """As for SQLite; only single statements have connections of their own."""
+    engine = _postgresql_engine(url, pool_size=10, max_overflow=5, pool_timeout=wait)
+    autocommit: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
+    fetch = _postgresql_engine(
+        url, pool_size=5, max_overflow=0, pool_timeout=wait, pool_reset_on_return=None, **autocommit
+    )
 
-
-def _use_sqlite(engine: AsyncEngine, begin_statement: str, *more: str) -> None:
-    @event.listens_for(engine.sync_engine, "connect")
-    def configure(connection: Any, record: object) -> None:
-        connection.isolation_level = None  # the driver would begin transactions too late
-        connection.create_function("lower", 1, _lower, deterministic=True)
+    @event.listens_for(fetch.sync_engine, "connect")
+    def only_read(connection: Any, record: object) -> None:
         cursor = connection.cursor()
-        for pragma in (*SQLITE_PRAGMAS, *more):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.execute("PRAGMA journal_mode")
-        if cursor.fetchone() != ("wal",):
-            raise OperationalError(
-                None, None, sqlite3.OperationalError("its disk does not support WAL")
-            )
+        cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(begin_statement)
+    return engine, engine.execution_options(postgresql_readonly=True), fetch
 
 
-def _lower(text: Any) -> Any:
-    """SQLite's own knows the capitals of ASCII alone."""
-    return text.lower() if isinstance(text, str) else text
-
-
-def _postgresql_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
+def _postgresql_engine(url: URL, **pool: Any) -> AsyncEngine:
     engine = create_async_engine(
         url,
-        pool_size=10,
-        max_overflow=5,
-        pool_timeout=WAIT,
         pool_pre_ping=True,
         pool_recycle=300,
         hide_parameters=True,
@@ -220,6 +210,7 @@ def _postgresql_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
             "server_settings": POSTGRESQL_LIMITS,
             "target_session_attrs": "read-write",
         },
+        **pool,
     )
 
     @event.listens_for(engine.sync_engine, "do_connect")
@@ -235,7 +226,7 @@ def _postgresql_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
         if demoted and _writes(context.connection):
             context.is_disconnect = True
 
-    return engine, engine.execution_options(postgresql_readonly=True)
+    return engine
 
 
 def _writes(connection: Connection | None) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from sqlalchemy import (
     JSON,
     BigInteger,
+    BindParameter,
     CheckConstraint,
     DateTime,
     Dialect,
@@ -256,7 +257,7 @@ class Appointment(Base):
     modified_at: Mapped[datetime] = mapped_column(UtcSeconds, default=now, onupdate=now)
 
     @classmethod
-    def owned_by(cls, user_id: int) -> Select["Appointment"]:
+    def owned_by(cls, user_id: int | BindParameter[int]) -> Select["Appointment"]:
         """Start every query here: what is not the user's does not exist."""
         return select(cls).where(cls.user_id == user_id)
 

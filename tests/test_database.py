@@ -78,7 +78,7 @@ async def count(app: Quart, model: type[Base]) -> int:
 
 def engines(app: Quart) -> list[AsyncEngine]:
     database: Database = app.extensions["database"]
-    return [database.write_engine, database.read_engine]
+    return [database.write_engine, database.read_engine, database.fetch_engine]
 
 
 def checked_out(app: Quart) -> list[int]:
@@ -180,7 +180,7 @@ async def test_a_refused_write_does_not_hinder_the_next_request(writing: Quart) 
         assert (await client.get("/commit/")).status_code >= 500
     assert (await client.get("/health/ready")).status_code == 200
     assert (await client.post("/commit/")).status_code == 200
-    assert checked_out(writing) == [0, 0]
+    assert not any(checked_out(writing))
 
 
 @pytest.mark.parametrize(("path", "status"), [("/forget/", 200), ("/fail/", 500)])
@@ -190,7 +190,7 @@ async def test_what_a_view_did_not_commit_is_rolled_back(
     client = Client(writing)
     assert (await client.post(path)).status_code == status
     assert await count(writing, User) == 0
-    assert checked_out(writing) == [0, 0]
+    assert not any(checked_out(writing))
     assert (await client.post("/commit/")).status_code == 200
     assert await count(writing, User) == 1
 
@@ -348,7 +348,7 @@ async def test_every_connection_to_sqlite_is_set_up(app: Quart) -> None:
         "trusted_schema": 0,
         "cell_size_check": 1,
     }
-    for engine, query_only, size in zip(engines(app), (0, 1), (1, 4), strict=True):
+    for engine, query_only, size in zip(engines(app), (0, 1, 1), (1, 4, 4), strict=True):
         connections = [await engine.connect() for _ in range(size)]
         for connection in connections:
             for pragma, value in {**expected, "query_only": query_only}.items():
@@ -549,13 +549,14 @@ async def plan(app: Quart, statement: str, given: Any) -> list[str]:
         if connection.dialect.name == "sqlite":
             rows = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given)
             return [str(row["detail"]) for row in rows.mappings()]
-        await connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        for costs_little in ("seqscan", "bitmapscan"):  # while there is so little to read
+            await connection.exec_driver_sql(f"SET LOCAL enable_{costs_little} = off")
         rows = await connection.exec_driver_sql(f"EXPLAIN {statement}", given)
         return [str(step) for step in rows.scalars()]
 
 
 def uses_indexes(steps: list[str]) -> bool:
-    wrong = re.compile(r"\bSCAN (?!CONSTANT)|TEMP B-TREE|Seq Scan|\bSort\b")
+    wrong = re.compile(r"\bSCAN (?!CONSTANT|anon_\d)|TEMP B-TREE|Seq Scan|\bSort\b")
     return bool(steps) and not any(wrong.search(step) for step in steps)
 
 
@@ -663,7 +664,7 @@ async def test_two_hundred_at_once_all_get_their_appointment(
     assert {row.title for row in rows} == {f"Number {index}" for index in range(200)}
     assert len(rows) == 200
     assert sum(row.user_id == alice.id for row in rows) == 100
-    assert checked_out(app) == [0, 0]
+    assert not any(checked_out(app))
 
 
 async def test_one_form_sent_many_times_at_once_makes_one_appointment(
@@ -748,7 +749,7 @@ async def test_whoever_leaves_takes_no_connection_along(
             ]
             answered += await asyncio.gather(*leaving)
     assert not all(answered), "nobody left early"
-    assert checked_out(app) == [0, 0]
+    assert not any(checked_out(app))
     response = await clients[0].post("/appointments/create/", form=form())
     assert response.status_code == 303
 
@@ -774,7 +775,7 @@ async def test_cancelled_work_takes_no_connection_along(app: Quart) -> None:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-    assert checked_out(app) == [0, 0]
+    assert not any(checked_out(app))
     before = await count(app, User)
     await write_somebody(app)
     assert await count(app, User) == before + 1

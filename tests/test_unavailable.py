@@ -21,7 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from sched_async import database
+from sched_async import database, sqlite
 from sched_async.accounts.registration.rules import create_account
 from sched_async.accounts.sessions import public
 from sched_async.app import create_app
@@ -43,8 +43,8 @@ only_postgresql = pytest.mark.parametrize("blank_database", ["postgresql"], indi
 @pytest.fixture
 async def hasty(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Quart]:
     """The app, waiting for its database as it always does, only not as long."""
-    patient = [pragma for pragma in database.SQLITE_PRAGMAS if "busy_timeout" not in pragma]
-    monkeypatch.setattr(database, "SQLITE_PRAGMAS", (*patient, "busy_timeout=50"))
+    patient = [pragma for pragma in sqlite.PRAGMAS if "busy_timeout" not in pragma]
+    monkeypatch.setattr(sqlite, "PRAGMAS", (*patient, "busy_timeout=50"))
     limits = {"lock_timeout": "50ms", "statement_timeout": "200ms"}
     monkeypatch.setattr(database, "POSTGRESQL_LIMITS", database.POSTGRESQL_LIMITS | limits)
     monkeypatch.setattr(database, "WAIT", 0.1)

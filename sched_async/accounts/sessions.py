@@ -10,8 +10,8 @@ Every view is private unless it says ``@public``.
 """
 
 import hashlib
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 from quart import (
@@ -30,12 +30,13 @@ from quart import (
 from quart.sessions import SecureCookieSessionInterface
 from quart.typing import ResponseReturnValue
 from quart_auth import Action, AuthUser, QuartAuth, Unauthorized, login_required
-from sqlalchemy import ColumnElement, and_, delete, not_, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import make_transient_to_detached
 from werkzeug.local import LocalProxy
 
 from ..config import PublicUrl
-from ..database import begin, db, reading
+from ..database import begin, db, fetch
 from ..errors import http_error, wants_json
 from ..models import LoginSession, OneTimeToken, User
 from ..request_scope import storage
@@ -56,7 +57,27 @@ MOST = 20  # sessions a person may have: more browsers than anybody uses, few en
 MAX_COOKIE = 3900  # bytes, of the 4096 that browsers keep with name and attributes
 PUBLIC_ENDPOINTS = frozenset({"static"})
 
+Row = TypeVar("Row", LoginSession, User)
 View = TypeVar("View", bound=Callable[..., Any])
+
+
+def has_ended(moment: Any, unused_since: Any = None) -> ColumnElement[bool]:
+    """Whether a login session's time is over at a moment: its whole life, or that without use."""
+    unused_since = moment - IDLE if unused_since is None else unused_since
+    unused = and_(not_(LoginSession.remember), LoginSession.last_seen_at <= unused_since)
+    return or_(LoginSession.expires_at <= moment, unused)
+
+
+LIVING_SESSION = (
+    select(*LoginSession.__table__.columns, *User.__table__.columns)
+    .join_from(LoginSession.__table__, User.__table__)
+    .where(
+        LoginSession.token_hash == bindparam("token_hash"),
+        not_(has_ended(bindparam("moment"), bindparam("unused_since"))),
+        User.is_active,
+    )
+)
+SESSION_COLUMNS = len(LoginSession.__table__.columns)
 
 
 class Sessions(QuartAuth):
@@ -177,31 +198,33 @@ async def load_user() -> None:
 
     A cookie that names no living session is taken away from the browser.
     """
-    row = None
     token = _extension().load_cookie()
-    if token is not None:
-        async with reading() as session:
-            row = (await session.execute(_living_session(token, now()))).first()
-    if row is None:
+    found = None if token is None else await _living_session(token)
+    if found is None:
         if has_request_context() and _extension().cookies():
             _extension().logout_user()
         return
-    login, user = row
+    login, user = found
     _extension().login_user(CurrentUser(token, user, login))
     storage()["user_id"] = user.id
     if now() - login.last_seen_at >= SEEN_EVERY:
         current_app.add_background_task(_note_seen, login.id)
 
 
-def _living_session(token: str, moment: datetime) -> Any:
-    return (
-        select(LoginSession, User)
-        .join(User, User.id == LoginSession.user_id)
-        .where(
-            LoginSession.token_hash == hash_token(token), not_(has_ended(moment)), User.is_active
-        )
-        .limit(1)
-    )
+async def _living_session(token: str) -> tuple[LoginSession, User] | None:
+    moment = now()
+    times = {"moment": moment, "unused_since": moment - IDLE}
+    for row in await fetch(LIVING_SESSION, token_hash=hash_token(token), **times):
+        return _loaded(LoginSession, row[:SESSION_COLUMNS]), _loaded(User, row[SESSION_COLUMNS:])
+    return None
+
+
+def _loaded(model: type[Row], values: Sequence[Any]) -> Row:
+    """What a session would have loaded and let go of: nobody saves it by mistake."""
+    instance = model()
+    vars(instance).update(zip(model.__table__.columns.keys(), values, strict=True))
+    make_transient_to_detached(instance)
+    return instance
 
 
 async def _note_seen(login_id: int) -> None:
@@ -271,12 +294,6 @@ async def _make_room(user_id: int) -> None:
     await db.execute(delete(LoginSession).where(theirs, has_ended(now())))
     newest = select(LoginSession.id).where(theirs).order_by(LoginSession.id.desc()).limit(MOST)
     await db.execute(delete(LoginSession).where(theirs, LoginSession.id.not_in(newest)))
-
-
-def has_ended(moment: datetime) -> ColumnElement[bool]:
-    """Whether a login session's time is over: its whole life, or that without use."""
-    unused = and_(not_(LoginSession.remember), LoginSession.last_seen_at <= moment - IDLE)
-    return or_(LoginSession.expires_at <= moment, unused)
 
 
 async def logout_user() -> None:

@@ -7,13 +7,16 @@ bounded, indexed range of both and merges them.
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from itertools import groupby
+from operator import itemgetter
+from typing import Any
 
-from sqlalchemy import Select, tuple_
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import CompoundSelect, Row, Select, bindparam, select, tuple_, union_all
 from werkzeug.exceptions import BadRequest
 
-from ..models import Appointment
+from ..database import fetch
+from ..models import Appointment, UtcSeconds
 from ..times import day_start, now, to_wall
 from .display import Day, Item, heading
 
@@ -21,6 +24,17 @@ PAGE = 50
 LONGEST = timedelta(days=366)
 LAST_ID = 2**63 - 1
 FIRST_YEAR, LAST_YEAR = 1900, 2199
+SHOWN = (
+    Appointment.id,
+    Appointment.title,
+    Appointment.start,
+    Appointment.end,
+    Appointment.allday,
+    Appointment.timezone,
+    Appointment.start_utc,
+    Appointment.end_utc,
+    Appointment.location,
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +62,7 @@ class Position:
         return position
 
     @classmethod
-    def of(cls, appointment: Appointment) -> "Position":
+    def of(cls, appointment: Row[Any]) -> "Position":
         return cls(appointment.start_utc, not appointment.allday, appointment.id)
 
     def begins(self, zone: str) -> datetime:
@@ -68,53 +82,49 @@ class Page:
 
 
 async def read_page(
-    db: AsyncSession,
-    user_id: int,
-    zone: str,
-    hours: int = 24,
-    *,
-    past: bool,
-    after: Position | None,
+    user_id: int, zone: str, hours: int = 24, *, past: bool, after: Position | None
 ) -> Page:
     """Appointments that are not over, soonest first; or past ones, latest first."""
     moment = now()
-    found: list[tuple[Position, Appointment]] = []
-    for allday in (True, False):
-        query = _stream(user_id, zone, moment, allday=allday, past=past, after=after)
-        rows = await db.scalars(query.limit(PAGE + 1))
-        found += [(Position.of(row), row) for row in rows]
-    found.sort(key=lambda pair: pair[0].in_merged_list(zone), reverse=past)
-    shown = found[:PAGE]
-    more = shown[-1][0] if len(found) > PAGE else None
-    items = [Item(row, zone, hours) for _, row in shown]
-    return Page(_by_day(items, to_wall(moment, zone).date(), past=past), more)
+    today = _as_index(moment, zone)
+    bounds: dict[str, Any] = {"owner": user_id, "timed_over": moment, "allday_over": today}
+    if not past:
+        bounds |= {"timed_from": moment - LONGEST, "allday_from": today - LONGEST}
+    if after is not None:
+        bounds["timed_start"], bounds["timed_id"] = _start(after, zone, allday=False)
+        bounds["allday_start"], bounds["allday_id"] = _start(after, zone, allday=True)
+    rows = await fetch(_both_streams(past=past, begun=after is not None), **bounds)
+    found = [(Position.of(row).in_merged_list(zone), row) for row in rows]
+    found.sort(key=itemgetter(0), reverse=past)
+    shown = [row for _, row in found[:PAGE]]
+    items = [Item(row, zone, hours) for row in shown]
+    more = Position.of(shown[-1]) if len(found) > PAGE else None
+    return Page(_by_day(items, today.date(), past=past), more)
 
 
-def _stream(
-    user_id: int,
-    zone: str,
-    moment: datetime,
-    *,
-    allday: bool,
-    past: bool,
-    after: Position | None,
-) -> Select[Appointment]:
-    """Whole days or timed ones, in order, from ``after`` on."""
-    place = tuple_(Appointment.start_utc, Appointment.id)
-    over = _as_index(moment, zone) if allday else moment
-    query = Appointment.owned_by(user_id).where(Appointment.allday == allday)
+@cache
+def _both_streams(*, past: bool, begun: bool) -> CompoundSelect[Any]:
+    """One page of whole days and one of timed ones, in one statement and so of one moment."""
+    return union_all(*(_stream(name, past=past, begun=begun) for name in ("allday", "timed")))
+
+
+def _stream(name: str, *, past: bool, begun: bool) -> Select[Any]:
+    """Whole days or timed ones, in order; where the list has ``begun``, from there on."""
+    start, end = Appointment.start_utc, Appointment.end_utc
+    over = bindparam(f"{name}_over", type_=UtcSeconds)
+    query = Appointment.owned_by(bindparam("owner")).with_only_columns(*SHOWN)
+    query = query.where(Appointment.allday == (name == "allday"))
     if past:
-        query = query.where(Appointment.end_utc <= over, Appointment.start_utc < over)
-        query = query.order_by(Appointment.start_utc.desc(), Appointment.id.desc())
+        query = query.where(end <= over, start < over).order_by(start.desc(), Appointment.id.desc())
     else:
         # Without the second bound the index would be read from the very first one.
-        recent = Appointment.start_utc > over - LONGEST
-        query = query.where(Appointment.end_utc > over, recent)
-        query = query.order_by(Appointment.start_utc, Appointment.id)
-    if after is not None:
-        start = _start(after, zone, allday=allday)
-        query = query.where(place < start if past else place > start)
-    return query
+        recent = start > bindparam(f"{name}_from")
+        query = query.where(end > over, recent).order_by(start, Appointment.id)
+    if begun:
+        place = tuple_(start, Appointment.id)
+        last = tuple_(bindparam(f"{name}_start", type_=UtcSeconds), bindparam(f"{name}_id"))
+        query = query.where(place < last if past else place > last)
+    return select(query.limit(PAGE + 1).subquery())
 
 
 def _start(after: Position, zone: str, *, allday: bool) -> tuple[datetime, int]:

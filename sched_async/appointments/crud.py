@@ -12,7 +12,7 @@ from .. import zones
 from ..accounts.sessions import current_user, login_required, public
 from ..database import SAFE_METHODS, db
 from ..models import Appointment
-from ..times import existing, now, to_wall, zone_names
+from ..times import existing, now, to_wall
 from .agenda import Position, read_page
 from .display import Item
 from .forms import AppointmentForm
@@ -36,7 +36,7 @@ async def index() -> ResponseReturnValue:
     cursor = request.args.get("after")
     after = Position.parse(cursor) if cursor is not None else None
     user = current_user.known()
-    page = await read_page(db, user.id, user.timezone, user.clock_hours, past=past, after=after)
+    page = await read_page(user.id, user.timezone, user.clock_hours, past=past, after=after)
     more_url = None
     if page.after is not None:
         more_url = url_for(".index", past=1 if past else None, after=page.after)
@@ -126,9 +126,7 @@ async def _add(form: AppointmentForm) -> ResponseReturnValue:
 async def _show_form(
     form: AppointmentForm, appointment_id: int | None = None
 ) -> ResponseReturnValue:
-    page = await render_template(
-        "appointments/form.html", form=form, appointment_id=appointment_id, zones=zone_names()
-    )
+    page = await render_template("appointments/form.html", form=form, appointment_id=appointment_id)
     return page, form.status
 
 

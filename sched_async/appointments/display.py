@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row
 
 from ..human_times import clock
 from ..models import Appointment
@@ -13,26 +16,26 @@ DAY = timedelta(days=1)
 class Item:
     """One appointment in the viewer's zone, by a clock of 24 or 12 hours.
 
-    Whole days are the same in every zone.
+    Whole days are the same in every zone.  ``row`` is an ``Appointment``, or a row with as
+    many of its columns as will be shown.
     """
 
-    def __init__(self, appointment: Appointment, zone: str, hours: int = 24) -> None:
-        self.id = appointment.id
-        self.title = appointment.title
-        self.location = appointment.location
-        self.description = appointment.description
-        self.allday = appointment.allday
-        self.timezone = appointment.timezone
+    def __init__(self, row: Appointment | Row[Any], zone: str, hours: int = 24) -> None:
+        self._row = row
         self._hours = hours
-        self._wall = (appointment.start, appointment.end)
-        self._local = self._wall
-        if not self.allday:
-            self._local = to_wall(appointment.start_utc, zone), to_wall(appointment.end_utc, zone)
-        self._seconds = (appointment.end_utc - appointment.start_utc).total_seconds()
+        self.id = row.id
+        self.title = row.title
+        self.location = row.location
+        self.allday = row.allday
+        self._wall = self._local = (row.start, row.end)
+        if not row.allday:
+            self._local = (to_wall(row.start_utc, zone), to_wall(row.end_utc, zone))
+        self.first_day = self._local[0].date()
 
     @property
-    def first_day(self) -> date:
-        return self._local[0].date()
+    def description(self) -> str:
+        text: str = self._row.description
+        return text
 
     @property
     def day(self) -> str:
@@ -49,7 +52,7 @@ class Item:
 
     @property
     def duration_seconds(self) -> int:
-        return int(self._seconds)
+        return int((self._row.end_utc - self._row.start_utc).total_seconds())
 
     @property
     def time(self) -> str:
@@ -66,7 +69,7 @@ class Item:
             return None
         begins = self._wall[0].date()
         other_day = "" if begins == self.first_day else f"{short_date(begins)}, "
-        return f"{other_day}{span(*self._wall, self._hours)} in {self.timezone}"
+        return f"{other_day}{span(*self._wall, self._hours)} in {self._row.timezone}"
 
     def _iso(self, wall: datetime) -> str:
         return wall.date().isoformat() if self.allday else wall.isoformat(timespec="minutes")

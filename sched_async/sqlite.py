@@ -1,0 +1,162 @@
+"""SQLite's connections: what each is told first, and one trip to its thread a statement.
+
+There is one connection that writes, every transaction of which is BEGIN IMMEDIATE, and a
+few that can only read.  Nothing else keeps both "database is locked" and lost updates away.
+
+Each connection has a thread.  SQLAlchemy's adapter goes there four times for a statement
+(cursor, execute, fetch, close) and once more for BEGIN; ours goes once for all of them, and
+a query takes 0.15 ms of the processor instead of 1.0.
+"""
+
+import sqlite3
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import aiosqlite
+from sqlalchemy import Connection, Dialect, event
+from sqlalchemy.dialects.sqlite.aiosqlite import (
+    AsyncAdapt_aiosqlite_connection,
+    AsyncAdapt_aiosqlite_cursor,
+)
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util.concurrency import await_
+
+PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "busy_timeout=5000",
+    "foreign_keys=ON",
+    "trusted_schema=OFF",
+    "cell_size_check=ON",
+)
+READERS = 4
+
+
+class OneTripCursor(AsyncAdapt_aiosqlite_cursor):
+    """Runs a statement and fetches all its rows in one go."""
+
+    __slots__ = ("_found",)
+    _adapt_connection: "OneTripConnection"
+
+    def __init__(self, connection: "OneTripConnection") -> None:
+        self._adapt_connection = connection
+        self._rows: deque[Any] = deque()
+        self._found: Any = None
+
+    @property
+    def description(self) -> Any:
+        return self._found.description
+
+    @property
+    def rowcount(self) -> int:
+        return int(self._found.rowcount)
+
+    @property
+    def lastrowid(self) -> int:
+        return int(self._found.lastrowid)
+
+    def execute(self, operation: Any, parameters: Any = None) -> Any:
+        self._go("execute", operation, parameters or ())
+
+    def executemany(self, operation: Any, seq_of_parameters: Any) -> Any:
+        self._go("executemany", operation, seq_of_parameters)
+
+    def _go(self, how: str, *statement: Any) -> None:
+        connection = self._adapt_connection
+
+        def run(raw: sqlite3.Connection) -> tuple[sqlite3.Cursor, Sequence[Any]]:
+            if connection.begin_first is not None:
+                raw.rollback()  # nothing, unless the last one went wrong unseen
+                raw.execute(connection.begin_first)
+                connection.begin_first = None
+            cursor = getattr(raw, how)(*statement)
+            return cursor, cursor.fetchall() if cursor.description else ()
+
+        self._found, rows = connection.run(run)
+        self._rows = deque(rows)
+
+    def close(self) -> None:
+        self._rows.clear()
+
+    async def _async_soft_close(self) -> None:
+        """There is nothing left to fetch."""
+
+
+class OneTripConnection(AsyncAdapt_aiosqlite_connection):
+    __slots__ = ("begin_first",)
+    _cursor_cls = OneTripCursor  # type: ignore[assignment]
+
+    def __init__(self, dbapi: Any, connection: Any) -> None:
+        super().__init__(dbapi, connection)
+        self.begin_first: str | None = None
+        """What begins the transaction, once there is a statement in it."""
+
+    def run(self, work: Any) -> Any:
+        """The result of ``work``, which gets Python's own connection in its thread."""
+        try:
+            return await_(self._connection._execute(work, self._connection._conn))
+        except Exception as error:
+            self._handle_exception(error)
+
+    def rollback(self) -> None:
+        """Done before whatever comes next, which need not wait for it."""
+        if self.begin_first is None and self._connection._connection:
+            self._connection._tx.put_nowait((None, self._connection._conn.rollback))
+        self.begin_first = None
+
+    def commit(self) -> None:
+        if self.begin_first is None:
+            super().commit()
+        self.begin_first = None
+
+
+def engines(url: URL, wait: int) -> tuple[AsyncEngine, AsyncEngine, AsyncEngine]:
+    """For writing, for reading in a transaction, and for single statements that read."""
+    common: dict[str, Any] = {"pool_timeout": wait, "max_overflow": 0, "hide_parameters": True}
+    write = create_async_engine(url, pool_size=1, **common)
+    read = create_async_engine(url, pool_size=READERS, **common)
+    autocommit: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
+    fetch = create_async_engine(
+        url, pool_size=READERS, pool_reset_on_return=None, **autocommit, **common
+    )
+    use(write, "BEGIN IMMEDIATE")
+    use(read, "BEGIN", "query_only=ON")
+    use(fetch, None, "query_only=ON")
+    return write, read, fetch
+
+
+def use(engine: AsyncEngine, begin_statement: str | None, *more: str) -> None:
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def connect(dialect: Dialect, record: object, arguments: Any, options: Any) -> Any:
+        connection = aiosqlite.connect(*arguments, **options)
+        connection._thread.daemon = True  # a process that fails must be able to end
+        return OneTripConnection(dialect.dbapi, await_(connection))
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def configure(connection: Any, record: object) -> None:
+        connection.isolation_level = None  # the driver would begin transactions too late
+        connection.create_function("lower", 1, _lower, deterministic=True)
+        cursor = connection.cursor()
+        for pragma in (*PRAGMAS, *more):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.execute("PRAGMA journal_mode")
+        if cursor.fetchone() != ("wal",):
+            raise OperationalError(
+                None, None, sqlite3.OperationalError("its disk does not support WAL")
+            )
+        cursor.close()
+
+    if begin_statement is not None:
+
+        @event.listens_for(engine.sync_engine, "begin")
+        def begin_transaction(connection: Connection) -> None:
+            raw: Any = connection.connection.dbapi_connection
+            raw.begin_first = begin_statement
+
+
+def _lower(text: Any) -> Any:
+    """SQLite's own knows the capitals of ASCII alone."""
+    return text.lower() if isinstance(text, str) else text
