@@ -21,9 +21,14 @@ ADA = ("ada@example.org", "seven quiet otters in the rain")
 
 
 def add_ada(folder: Path) -> None:
-    command = [sys.executable, "-m", "sched_async", "user", "add", ADA[0], "--name", "Ada"]
+    run(folder, "db", "upgrade")
+    who = (ADA[0], "--name", "Ada", "--timezone", "Europe/Berlin")
+    run(folder, "user", "add", *who, "--password-stdin")
+
+
+def run(folder: Path, *arguments: str) -> None:
     subprocess.run(
-        [*command, "--timezone", "Europe/Berlin", "--password-stdin"],
+        [sys.executable, "-m", "sched_async", *arguments],
         input=ADA[1],
         text=True,
         check=True,

@@ -47,7 +47,7 @@ async def look(browser: Browser, until: float, measured: Measured) -> None:
 
 async def add_people(folder: Path) -> None:
     app = create_app({"DATA_DIR": folder})
-    async with working(app):
+    async with working(app, make=True):
         for email in (ADA, *EMAILS):
             who = {"name": "Ada", "email": email, "timezone": "Europe/Berlin"}
             await create_account(password=PASSWORD, **who)

@@ -6,6 +6,7 @@ It works on the database itself, so also while nothing is served.  Exit codes: 0
 
 import asyncio
 import functools
+import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
@@ -44,8 +45,9 @@ def on_app(work: Callable[..., Awaitable[str]]) -> Callable[..., None]:
     @click.pass_obj
     @functools.wraps(work)
     def run(info: ScriptInfo, *arguments: Any, **options: Any) -> None:
+        given = {name: _as_typed(name, value) for name, value in options.items()}
         try:
-            said = asyncio.run(_coroutine(work(info.load_app(), *arguments, **options)))
+            said = asyncio.run(_coroutine(work(info.load_app(), *arguments, **given)))
         except (RefusedError, StartupError) as error:
             field = f"{error.field}: " if isinstance(error, RefusedError) and error.field else ""
             raise click.ClickException(f"{field}{error}") from None
@@ -53,6 +55,20 @@ def on_app(work: Callable[..., Awaitable[str]]) -> Callable[..., None]:
             click.echo(said)
 
     return run
+
+
+def _as_typed(name: str, value: Any) -> Any:
+    """In the language C Python takes UTF-8 for characters that there are none of."""
+    if not isinstance(value, str):
+        return value
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        try:
+            return os.fsencode(value).decode("utf-8")
+        except UnicodeError:
+            raise click.ClickException(f"{name}: This is not text in UTF-8.") from None
+    return value
 
 
 async def _coroutine(work: Awaitable[str]) -> str:
@@ -72,13 +88,22 @@ def on_database(work: Callable[..., Awaitable[str]]) -> Callable[..., None]:
 
 def new_password(context: click.Context, option: click.Parameter, from_stdin: bool) -> str:
     """The first line of stdin, or what is typed twice without being shown."""
+    if sys.stdin is None:
+        raise click.ClickException("There is no standard input to read the password from.")
     if from_stdin:
-        try:
-            return sys.stdin.readline().rstrip("\r\n")
-        except UnicodeDecodeError:
-            raise click.ClickException("The password is not text in UTF-8.") from None
+        return _first_line()
     password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     return password
+
+
+def _first_line() -> str:
+    """Without the mark that some editors put before everything, whatever the language."""
+    try:
+        return sys.stdin.buffer.readline().decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise click.ClickException("The password is not text in UTF-8.") from None
+    except OSError as error:
+        raise click.ClickException(f"Standard input cannot be read: {error.strerror}.") from None
 
 
 password_option = click.option(
@@ -91,6 +116,7 @@ password_option = click.option(
 
 
 @click.group()
+@click.version_option(package_name="sched_async", message="sched_async %(version)s")
 def main() -> None:
     """Look after sched_async: its accounts and its database."""
 
@@ -116,24 +142,32 @@ async def add(email: str, name: str, timezone: str, password: str) -> str:
 @user.command("list")
 @on_database
 async def list_users() -> str:
-    """Show every account: address, name, time zone, state."""
-    return "\n".join(map(_described, await actions.all_users()))
+    """Show every account: address, name, time zone, state, role."""
+    users = await actions.all_users()
+    if not users:
+        where = database.describe(current_app.config["DATABASE_URL"])
+        click.echo(f"{where} has no accounts.", err=True)
+    return "\n".join(map(_described, users))
 
 
 def _described(account: User) -> str:
     state = "active" if account.is_active else "deactivated"
-    return "\t".join((account.email, account.name, account.timezone, state))
+    role = ("administrator",) if account.is_admin else ()
+    return "\t".join((account.email, account.name, account.timezone, state, *role))
 
 
 def add_action(name: str, action: actions.Action) -> None:
     """Make a command of an action; one that has an opposite takes it as ``--off``."""
 
-    async def act(email: str, off: bool = False) -> str:
-        return await actions.act_on(email, OPPOSITES[name] if off else name)
+    async def act(email: str, off: bool = False, sure: bool = False) -> str:
+        return await actions.act_on(email, OPPOSITES[name] if off else name, sure=sure)
 
     command = click.argument("email")(on_database(act))
     if name in OPPOSITES:
         command = click.option("--off", is_flag=True, help="Do the opposite.")(command)
+    if {name, OPPOSITES.get(name)} & actions.NOT_TO_ONESELF:
+        even = click.option("--yes", "sure", is_flag=True, help="Even the last administrator.")
+        command = even(command)
     user.command(name, help=action.__doc__)(command)
 
 
@@ -186,17 +220,18 @@ def db() -> None:
 
 
 @db.command("upgrade")
-@on_database
-async def upgrade() -> str:
+@on_app
+async def upgrade(app: Quart) -> str:
     """Create the database, or bring it to the newest schema."""
-    return "The schema is the newest."
+    async with lifespan.working(app, make=True):
+        return "The schema is the newest."
 
 
 @db.command("check")
 @on_app
 async def check(app: Quart) -> str:
     """Say whether schema and models agree, and whether a SQLite file is sound."""
-    _refuse_missing(app)
+    database.refuse_missing_file(app.config["DATABASE_URL"])
     async with database.migrating(app.config["DATABASE_URL"]) as connection:
         different = await connection.run_sync(migrations.differences)
         unsound = await _unsound(connection)
@@ -216,7 +251,7 @@ async def drop(app: Quart, yes: bool) -> str:
     """Delete every account and appointment, with their tables."""
     if not yes:
         raise RefusedError("This deletes everybody's appointments. Pass --yes to confirm.")
-    _refuse_missing(app)
+    database.refuse_missing_file(app.config["DATABASE_URL"])
     url = app.config["DATABASE_URL"]
     with lifespan.only_server(url):
         async with database.migrating(url) as connection:
@@ -267,12 +302,6 @@ async def import_command(path: Path, timezone: str) -> str:
     for line in report.skipped:
         click.echo(f"Skipped {line}", err=True)
     return f"Imported {report.users} accounts and {report.appointments} appointments."
-
-
-def _refuse_missing(app: Quart) -> None:
-    url = app.config["DATABASE_URL"]
-    if url.get_backend_name() == "sqlite" and not Path(url.database).exists():
-        raise RefusedError(f"There is no database at {url.database} yet.")
 
 
 async def _unsound(connection: AsyncConnection) -> str | None:

@@ -37,6 +37,10 @@ from .request_scope import storage
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 WAIT = 10  # seconds for a connection from the pool
+NONE_YET = (
+    "{} has not been created yet. Give this command the settings that the server has, or create "
+    "it: sched-async db upgrade"
+)
 POSTGRESQL_LIMITS = {
     "statement_timeout": "5s",
     "lock_timeout": "3s",
@@ -132,6 +136,19 @@ async def upgrade(url: URL | str) -> None:
     """
     async with migrating(url) as connection:
         await connection.run_sync(migrations.upgrade)
+
+
+async def refuse_missing(url: URL) -> None:
+    """Raise StartupError where nothing has been made yet, as by whoever lacks the settings."""
+    refuse_missing_file(url)
+    async with migrating(url) as connection:
+        if not await connection.run_sync(migrations.is_made):
+            raise StartupError(NONE_YET.format(describe(url)))
+
+
+def refuse_missing_file(url: URL) -> None:
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        raise StartupError(NONE_YET.format(describe(url)))
 
 
 @asynccontextmanager

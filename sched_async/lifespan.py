@@ -48,11 +48,13 @@ def init_app(app: Quart) -> None:
 
 
 @asynccontextmanager
-async def working(app: Quart) -> AsyncIterator[None]:
+async def working(app: Quart, *, make: bool = False) -> AsyncIterator[None]:
     """What a command needs: the app's database and context, also beside a server.
 
-    Raises StartupError.
+    Raises StartupError, also where there is no database, unless it may ``make`` one.
     """
+    if not make:
+        await database.refuse_missing(app.config["DATABASE_URL"])
     prepare(app)
     async with database.opened(app), app.app_context():
         yield

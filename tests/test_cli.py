@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +21,7 @@ from click.testing import CliRunner, Result
 from quart import Quart
 from quart.cli import ScriptInfo
 from quart.testing import QuartClient
-from sqlalchemy import func, inspect, select, text
+from sqlalchemy import func, inspect, select, text, update
 from sqlalchemy.engine import make_url
 
 from sched_async import cli
@@ -129,7 +130,10 @@ async def test_address_and_zone_are_kept_in_their_usual_form(run: Run) -> None:
     arguments = ("Ada@Example.ORG", "--name", " Ada ", "--timezone", "europe/BERLIN")
     result = await run("user", "add", *arguments, "--password-stdin", stdin=f"{PASSWORD}\n")
     assert done(result) == "Created the account ada@example.org.\n"
-    assert done(await run("user", "list")) == "ada@example.org\tAda\tEurope/Berlin\tactive\n"
+    assert (
+        done(await run("user", "list"))
+        == "ada@example.org\tAda\tEurope/Berlin\tactive\tadministrator\n"
+    )
 
 
 async def test_without_stdin_the_password_is_asked_for_twice_and_not_shown(
@@ -244,13 +248,19 @@ async def test_the_list_is_in_order_and_shows_who_is_deactivated(
 ) -> None:
     done(await run("user", "deactivate", "mallory@example.org"))
     assert done(await run("user", "list")).splitlines() == [
-        "alice@example.org\tAlice\tEurope/Berlin\tactive",
+        "alice@example.org\tAlice\tEurope/Berlin\tactive\tadministrator",
         "mallory@example.org\tMallory\tAmerica/New_York\tdeactivated",
     ]
 
 
-async def test_the_list_of_nobody_is_empty(run: Run) -> None:
-    assert done(await run("user", "list")) == ""
+async def test_the_list_of_nobody_is_empty_and_names_the_database(
+    environment: dict[str, str], run: Run
+) -> None:
+    """Whoever expected somebody has perhaps given the wrong settings."""
+    result = await run("user", "list")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.endswith(" has no accounts.\n")
+    assert environment["SCHED_DATABASE_URL"].rpartition("/")[2] in result.stderr
 
 
 async def test_deactivating_ends_every_session_of_that_person_and_of_nobody_else(
@@ -259,7 +269,7 @@ async def test_deactivating_ends_every_session_of_that_person_and_of_nobody_else
     hers = [await signed_in(app, "alice@example.org", remember=keep) for keep in (True, False)]
     other = await signed_in(app, "mallory@example.org")
     assert all([await is_signed_in(client) for client in (*hers, other)])
-    assert done(await run("user", "deactivate", "ALICE@example.org ")).startswith(
+    assert done(await run("user", "deactivate", "ALICE@example.org ", "--yes")).startswith(
         "alice@example.org has been deactivated"
     )
     assert [await is_signed_in(client) for client in (*hers, other)] == [False, False, True]
@@ -313,7 +323,7 @@ async def test_nobody_is_invited_where_registration_is_closed(run: Run) -> None:
 
 async def test_an_activated_person_signs_in_anew(app: Quart, run: Run, alice: User) -> None:
     before = await signed_in(app, "alice@example.org")
-    done(await run("user", "deactivate", "alice@example.org"))
+    done(await run("user", "deactivate", "alice@example.org", "--yes"))
     assert done(await run("user", "activate", "alice@example.org")) == (
         "alice@example.org is active again.\n"
     )
@@ -326,7 +336,7 @@ async def test_deactivating_deletes_nothing(
     app: Quart, run: Run, database_url: str, alice: User
 ) -> None:
     await give_appointments(app, alice, 3)
-    done(await run("user", "deactivate", "alice@example.org"))
+    done(await run("user", "deactivate", "alice@example.org", "--yes"))
     assert await count(database_url, Appointment) == 3
     assert await count(database_url, User) == 1
 
@@ -506,14 +516,42 @@ async def test_check_notices_a_damaged_file(
 
 
 @only_sqlite
-@pytest.mark.parametrize("command", [["db", "check"], ["db", "drop", "--yes"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["db", "check"],
+        ["db", "drop", "--yes"],
+        ["user", "list"],
+        ["user", "add", *ADA, "--password-stdin"],
+        ["user", "invite", "ada@example.org"],
+        ["user", "deactivate", "ada@example.org"],
+        ["user", "set-password", "ada@example.org", "--password-stdin"],
+        ["mail", "status"],
+        ["import-sched", "pyproject.toml"],
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
 async def test_a_missing_file_is_said_and_not_made(
     environment: dict[str, str], run: Run, tmp_path: Path, command: list[str]
 ) -> None:
-    missing = tmp_path / "missing.db"
-    environment["SCHED_DATABASE_URL"] = f"sqlite+aiosqlite:///{missing}"
-    assert refusal(await run(*command)) == f"There is no database at {missing} yet."
-    assert not missing.exists()
+    """As for whoever runs a command without the settings of the server."""
+    folder = tmp_path / "elsewhere"
+    environment["SCHED_DATA_DIR"] = str(folder)
+    environment["SCHED_DATABASE_URL"] = environment["SCHED_SECRET_KEY"] = ""
+    assert refusal(await run(*command, stdin=PASSWORD)) == (
+        f"The database {folder}/sched.db has not been created yet. Give this command the "
+        "settings that the server has, or create it: sched-async db upgrade"
+    )
+    assert not folder.exists()
+
+
+async def test_a_database_without_tables_is_said_and_left_alone(
+    environment: dict[str, str], run: Run, database_url: str
+) -> None:
+    done(await run("db", "drop", "--yes"))
+    said = refusal(await run("user", "add", *ADA, "--password-stdin", stdin=PASSWORD))
+    assert said.startswith(f"The database {environment['SCHED_DATABASE_URL'].split('///')[-1]} has")
+    assert await tables(database_url) == set()
 
 
 async def test_dropping_needs_yes(run: Run, database_url: str) -> None:
@@ -526,7 +564,7 @@ async def test_dropping_deletes_everything(run: Run, database_url: str) -> None:
     await add_ada(run)
     assert done(await run("db", "drop", "--yes")) == "Everything is deleted.\n"
     assert await tables(database_url) == set()
-    assert done(await run("user", "list")) == "", "the next command makes it anew"
+    assert "has not been created yet" in refusal(await run("user", "list"))
 
 
 @only_sqlite
@@ -641,7 +679,7 @@ async def test_a_real_process_lists_the_accounts(
 ) -> None:
     await add_ada(run)
     listed = await asyncio.to_thread(sh, environment, *command, "user", "list")
-    assert listed == (0, "ada@example.org\tAda\tEurope/Berlin\tactive\n", "")
+    assert listed == (0, "ada@example.org\tAda\tEurope/Berlin\tactive\tadministrator\n", "")
     refused = await asyncio.to_thread(
         sh, environment, *command, "user", "sign-out", "nobody@example.org"
     )
@@ -679,3 +717,105 @@ def test_a_wrong_setting_ends_with_one_line_that_names_it(
     assert err.startswith(f"sched_async: {name} ")
     assert err.count("\n") == 1
     assert "hunter2" not in err
+
+
+# What a terminal or a script gives
+
+
+@only_sqlite
+async def test_a_mark_before_everything_is_not_part_of_a_password(
+    app: Quart, client: QuartClient, run: Run
+) -> None:
+    """As Notepad and PowerShell write it."""
+    stdin = f"\ufeff{PASSWORD}\r\n".encode()
+    done(await run("user", "add", *ADA, "--password-stdin", stdin=stdin))
+    assert (await log_in(client, "ada@example.org", PASSWORD)).status_code == 303
+
+
+@only_sqlite
+@pytest.mark.parametrize("option", [["--password-stdin"], []])
+async def test_a_closed_standard_input_is_refused_with_a_sentence(
+    environment: dict[str, str], database_url: str, option: list[str]
+) -> None:
+    command = [sys.executable, "-m", "sched_async", "user", "add", *ADA, *option]
+    ended = await asyncio.to_thread(
+        subprocess.run,
+        ["sh", "-c", 'exec "$@" <&-', "sh", *command],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    said = "Error: There is no standard input to read the password from.\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", said)
+    assert await count(database_url, User) == 0
+
+
+@only_sqlite
+@pytest.mark.parametrize("utf8_mode", ["0", "1"])
+async def test_a_real_process_takes_a_name_in_any_language(
+    environment: dict[str, str], app: Quart, client: QuartClient, utf8_mode: str
+) -> None:
+    """In the language C Python may read the arguments as no characters at all."""
+    more = {"LC_ALL": "C", "PYTHONUTF8": utf8_mode}
+    who = ("zoe@example.org", "--name", "Zo\u00eb \u79c1", "--timezone", "UTC")
+    command = ("sched_async", "user", "add", *who, "--password-stdin")
+    stdin = ALICE_PASSWORD.encode()
+    made = await asyncio.to_thread(sh, environment | more, *command, stdin=stdin)
+    assert made == (0, "Created the account zoe@example.org.\n", "")
+    listed = await asyncio.to_thread(sh, environment | more, "sched_async", "user", "list")
+    assert listed[1].startswith("zoe@example.org\tZo\u00eb \u79c1\tUTC\t")
+
+
+@only_sqlite
+async def test_a_name_in_no_known_bytes_is_refused(run: Run, database_url: str) -> None:
+    who = ("zoe@example.org", "--name", "Zo\udceb", "--timezone", "UTC")
+    said = refusal(await run("user", "add", *who, "--password-stdin", stdin=PASSWORD))
+    assert said == "name: This is not text in UTF-8."
+    assert await count(database_url, User) == 0
+
+
+def test_the_version_is_the_packages() -> None:
+    result = CliRunner().invoke(cli.main, ["--version"])
+    assert (result.exit_code, result.output) == (0, f"sched_async {version('sched_async')}\n")
+
+
+# Administrators
+
+
+@only_sqlite
+async def test_the_list_shows_who_is_an_administrator(run: Run, alice: User, mallory: User) -> None:
+    alices, mallorys = done(await run("user", "list")).splitlines()
+    assert alices == "alice@example.org\tAlice\tEurope/Berlin\tactive\tadministrator"
+    assert mallorys == "mallory@example.org\tMallory\tAmerica/New_York\tactive"
+
+
+LAST = (
+    "alice@example.org is the last administrator. Make somebody else one first, or pass --yes to "
+    "confirm."
+)
+
+
+@pytest.mark.parametrize("command", [["deactivate"], ["make-administrator", "--off"]])
+async def test_the_last_administrator_stays_one_unless_somebody_insists(
+    run: Run, alice: User, mallory: User, command: list[str]
+) -> None:
+    end_it = ["user", *command, alice.email]
+    before = done(await run("user", "list"))
+    assert refusal(await run(*end_it)) == LAST
+    assert done(await run("user", "list")) == before
+    done(await run("user", "make-administrator", mallory.email))
+    done(await run(*end_it))
+    done(await run("user", command[0], mallory.email, *command[1:], "--yes"))
+    assert "active\tadministrator" not in done(await run("user", "list"))
+
+
+@only_sqlite
+async def test_an_administrator_who_is_going_counts_for_none(
+    app: Quart, run: Run, alice: User, mallory: User
+) -> None:
+    done(await run("user", "make-administrator", mallory.email))
+    for going in ({"is_active": False}, {"is_active": True, "delete_at": datetime.now(UTC)}):
+        async with app.app_context(), begin() as db:
+            await db.execute(update(User).where(User.id == mallory.id).values(going))
+        assert refusal(await run("user", "deactivate", alice.email)) == LAST

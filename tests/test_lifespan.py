@@ -311,5 +311,5 @@ def test_a_server_on_another_port_than_its_links_says_so(
 def test_a_server_that_is_where_its_links_lead_says_nothing(tmp_path: Path) -> None:
     for more in ({}, {"SCHED_PUBLIC_URL": "http://localhost", "SCHED_TRUSTED_PROXIES": "1"}):
         with hypercorn_server({"SCHED_DATA_DIR": str(tmp_path), **more}) as server:
-            assert "sched_async is at" in server.output()
+            assert "Running at" in server.output()
             assert "listens on port" not in server.output()

@@ -151,6 +151,7 @@ def tokens(path: Path | str) -> list[str]:
 def test_the_script_makes_an_appointment(tmp_path: Path) -> None:
     [script] = blocks("python", section("Scripting"))
     (tmp_path / "script.py").write_text(script, "utf-8")
+    run(tmp_path, "-m", "sched_async", "db", "upgrade")
     words = "-m sched_async user add ada@example.org --name Ada --timezone UTC --password-stdin"
     run(tmp_path, *words.split(), stdin=f"{ALICE_PASSWORD}\n")
     assert run(tmp_path, "script.py").endswith("303 /appointments/1/\n")

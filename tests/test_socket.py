@@ -95,6 +95,7 @@ def command(environment: Mapping[str, str], *arguments: str) -> None:
 
 def with_alice(**environment: str) -> dict[str, str]:
     """The environment of a server, on whose database Alice now has an account."""
+    command(environment, "db", "upgrade")
     words = f"user add {ALICE} --name Alice --timezone Europe/Berlin --password-stdin"
     command(environment, *words.split())
     return environment
@@ -124,7 +125,7 @@ def test_a_copied_cookie_is_worth_nothing_when_the_session_has_ended(
     if end == "logout":
         alice.log_out()
     else:
-        options = ["--password-stdin"] if end == "set-password" else []
+        options = {"set-password": ["--password-stdin"], "deactivate": ["--yes"]}.get(end, [])
         command(environment, "user", end, ALICE, *options)
     for browser in (alice, *copies):
         assert not browser.is_signed_in()

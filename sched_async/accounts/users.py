@@ -16,6 +16,13 @@ async def is_taken(db: AsyncSession, email: str) -> bool:
     return await db.scalar(select(User.id).where(User.email == email)) is not None
 
 
+async def is_last_administrator(db: AsyncSession, user: User) -> bool:
+    """Whether nobody who stays would look after accounts without this one."""
+    staying = (User.id != user.id, User.is_active, User.delete_at.is_(None))
+    others = select(User.id).where(User.is_admin, *staying).limit(1)
+    return user.is_admin and user.is_active and await db.scalar(others) is None
+
+
 async def user_by_email(db: AsyncSession, email: str) -> User:
     """Whose address it is; RefusedError when it is nobody's."""
     user = await db.scalar(select(User).where(User.email == lookup_email(email)))

@@ -31,6 +31,11 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
         refuse_orphans(connection)
 
 
+def is_made(connection: Connection) -> bool:
+    """Whether there are tables of this application, of whatever revision."""
+    return bool(MigrationContext.configure(connection).get_current_heads())
+
+
 def refuse_orphans(connection: Connection) -> None:
     """What PostgreSQL never allows, and SQLite does while its foreign keys are off."""
     if connection.dialect.name == "sqlite":

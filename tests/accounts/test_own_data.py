@@ -453,7 +453,7 @@ async def test_an_account_is_kept_whole_or_not_at_all(
 
 async def act_on_app(app: Quart, email: str, act: str) -> None:
     async with app.app_context():
-        await act_on(email, act)
+        await act_on(email, act, sure=True)
 
 
 async def test_the_only_administrator_cannot_leave_the_others_alone(

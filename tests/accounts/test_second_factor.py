@@ -53,7 +53,7 @@ BY_OTHERS: dict[str, Callable[[], Awaitable[object]]] = {
     "removed": lambda: actions.act_on("alice@example.org", "remove-second-factor"),
     "set-password": lambda: actions.set_password("alice@example.org", "eleven slow herons at dusk"),
     "sign-out": lambda: actions.act_on("alice@example.org", "sign-out"),
-    "deactivate": lambda: actions.act_on("alice@example.org", "deactivate"),
+    "deactivate": lambda: actions.act_on("alice@example.org", "deactivate", sure=True),
 }
 
 

@@ -16,12 +16,16 @@ from ...errors import RefusedError
 from ...models import User
 from ...plurals import counted
 from .. import activity
+from ..locks import locked_with_administrators
 from ..passwords import check_new, hash_password
 from ..sessions import revoke_all
 from ..two_factor import codes
-from ..users import user_by_email
+from ..users import is_last_administrator, user_by_email
 
 MOST_USERS = 10_000
+LAST_ADMINISTRATOR = (
+    "{} is the last administrator. Make somebody else one first, or pass --yes to confirm."
+)
 
 
 async def deactivate(db: AsyncSession, user: User) -> str:
@@ -100,10 +104,22 @@ OF_THE_OPERATOR: dict[str, Action] = {"remove-second-factor": remove_second_fact
 NOT_TO_ONESELF = frozenset({"deactivate", "end-administrator"})
 
 
-async def act_on(email: str, act: str) -> str:
-    """Do an action outside a request, and say so; RefusedError where it cannot be done."""
+async def act_on(email: str, act: str, *, sure: bool = False) -> str:
+    """Do an action outside a request, and say so; RefusedError where it cannot be done.
+
+    The last administrator stays one, unless somebody is ``sure``.
+    """
     async with begin() as db:
-        return await {**ACTIONS, **OF_THE_OPERATOR}[act](db, await user_by_email(db, email))
+        user = await user_by_email(db, email)
+        if act in NOT_TO_ONESELF and not sure:
+            await _refuse_last_administrator(db, user)
+        return await {**ACTIONS, **OF_THE_OPERATOR}[act](db, user)
+
+
+async def _refuse_last_administrator(db: AsyncSession, user: User) -> None:
+    await locked_with_administrators(db, user.id)
+    if await is_last_administrator(db, user):
+        raise RefusedError(LAST_ADMINISTRATOR.format(user.email))
 
 
 async def all_users() -> Sequence[User]:

@@ -34,6 +34,7 @@ from .. import activity
 from ..fresh_login import fresh_login_required
 from ..locks import is_unchanged, locked_with_administrators
 from ..sessions import current_user, login_required, logout_user, revoke_all
+from ..users import is_last_administrator
 
 GRACE = timedelta(days=7)
 LOOK_EVERY = timedelta(hours=1)
@@ -101,13 +102,10 @@ async def _locked() -> User:
 
 async def _is_sole_administrator(user: User) -> bool:
     """Whether others, who stay, would have nobody to look after their accounts."""
-    if not user.is_admin:
+    if not await is_last_administrator(db, user):
         return False
-    staying = (User.id != user.id, User.delete_at.is_(None))
-    others = await db.scalar(select(User.id).where(*staying).limit(1))
-    looking_after = (*staying, User.is_admin, User.is_active)
-    administrators = await db.scalar(select(User.id).where(*looking_after).limit(1))
-    return others is not None and administrators is None
+    others = select(User.id).where(User.id != user.id, User.delete_at.is_(None))
+    return await db.scalar(others.limit(1)) is not None
 
 
 async def _page(form: Form, refusal: str | None) -> str:
