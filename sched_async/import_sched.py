@@ -8,7 +8,7 @@ Importing the same file again adds only what is not here yet.
 import asyncio
 import sqlite3
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -119,25 +119,19 @@ def _appointment(row: sqlite3.Row, owner: int, submission: str, timezone: str) -
         raise ValueError("its start and its end do not go together")
     if allday:
         start, end = (moment.replace(hour=0, minute=0) for moment in (start, end))
-        instants = start.replace(tzinfo=UTC), end.replace(tzinfo=UTC) + DAY
     else:
-        (start, start_utc), (end, end_utc) = _existing(start, timezone), _existing(end, timezone)
-        instants = start_utc, end_utc
+        start, end = _existing(start, timezone), _existing(end, timezone)
     if end < start or (end == start and not allday):
         raise ValueError("it does not end after its start")
-    return Appointment(
+    appointment = Appointment(
         user_id=owner,
         submission=submission,
         title=_line(row["title"], 255) or "Untitled",
-        start=start,
-        end=end,
-        allday=allday,
-        timezone=timezone,
-        start_utc=instants[0],
-        end_utc=instants[1],
         location=_line(row["location"], 255),
         description=(row["description"] or "").replace("\0", ""),
     )
+    appointment.set_times(start, end, timezone, allday=allday)
+    return appointment
 
 
 def _line(text: str | None, most: int) -> str:
@@ -150,9 +144,10 @@ def _moment(text: Any) -> datetime:
     return datetime.fromisoformat(str(text)).replace(second=0, microsecond=0, tzinfo=None)
 
 
-def _existing(wall: datetime, timezone: str) -> tuple[datetime, datetime]:
-    """The wall-clock time, or the next that the clocks do not skip, and its instant."""
+def _existing(wall: datetime, timezone: str) -> datetime:
+    """The wall-clock time, or the next that the clocks do not skip."""
     try:
-        return wall, to_utc(wall, timezone)
+        to_utc(wall, timezone)
     except SkippedTimeError as skipped:
-        return skipped.after, to_utc(skipped.after, timezone)
+        return skipped.after
+    return wall

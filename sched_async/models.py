@@ -9,7 +9,7 @@ somebody may still have open when the row is long gone.
 """
 
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from sqlalchemy import (
@@ -33,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from .times import now
+from .times import now, to_utc
 
 
 class UtcSeconds(TypeDecorator[datetime]):
@@ -255,6 +255,17 @@ class Appointment(Base):
     """Names the form that made it: the same form sent twice finds the first."""
     created_at: Mapped[datetime] = mapped_column(UtcSeconds, default=now)
     modified_at: Mapped[datetime] = mapped_column(UtcSeconds, default=now, onupdate=now)
+
+    def set_times(
+        self, start: datetime, end: datetime, timezone: str, *, allday: bool = False
+    ) -> None:
+        """When it is, and the index of that.  SkippedTimeError for a time that does not happen."""
+        self.start, self.end, self.timezone, self.allday = start, end, timezone, allday
+        if allday:
+            self.start_utc = start.replace(tzinfo=UTC)
+            self.end_utc = end.replace(tzinfo=UTC) + timedelta(days=1)
+        else:
+            self.start_utc, self.end_utc = to_utc(start, timezone), to_utc(end, timezone)
 
     @classmethod
     def owned_by(cls, user_id: int | BindParameter[int]) -> Select["Appointment"]:

@@ -137,17 +137,9 @@ async def contents(app: Quart) -> dict[str, list[object]]:
 @pytest.fixture
 async def dentist(app: Quart, alice: User) -> Appointment:
     """Alice's, tomorrow."""
-    start = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
-    end = start + timedelta(hours=1)
-    appointment = Appointment(
-        user_id=alice.id,
-        title="Dentist",
-        start=start.replace(tzinfo=None),
-        end=end.replace(tzinfo=None),
-        timezone="UTC",
-        start_utc=start,
-        end_utc=end,
-    )
+    start = datetime.now(UTC).replace(microsecond=0, tzinfo=None) + timedelta(days=1)
+    appointment = Appointment(user_id=alice.id, title="Dentist")
+    appointment.set_times(start, start + timedelta(hours=1), "UTC")
     async with app.app_context(), begin() as db:
         db.add(appointment)
     return appointment

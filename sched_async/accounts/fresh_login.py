@@ -6,10 +6,9 @@ and leads back to what was being done, with what was typed.  (OWASP ASVS 5.0, 7.
 """
 
 import json
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from quart import (
     Blueprint,
@@ -37,7 +36,7 @@ from ..times import now
 from . import activity
 from .login import local_path
 from .passwords import MAX_LENGTH, check_within_limits
-from .sessions import confirm_login, current_user, login_required
+from .sessions import View, confirm_login, current_user, login_required
 from .two_factor import codes
 
 PROOF_LIFETIME = timedelta(minutes=10)
@@ -46,7 +45,6 @@ KEPT_FOR = timedelta(hours=1)
 WRONG = "Incorrect password."
 ONCE_MORE = "Thank you. Nothing has been changed yet: please try again."
 
-View = TypeVar("View", bound=Callable[..., Awaitable[Any]])
 blueprint = Blueprint("fresh_login", __name__)
 
 

@@ -338,8 +338,12 @@ async def send_to_login(error: Unauthorized) -> ResponseReturnValue:
     """303 to the login page, which leads back; JSON for fetch and for scripts."""
     if wants_json():
         return await http_error(error)
-    told = ("info", current_app.config["LOGIN_MESSAGE"])
-    if told not in map(tuple, session.get("_flashes", [])):  # the cookie must not grow
-        await flash(told[1], told[0])
+    await flash_once(current_app.config["LOGIN_MESSAGE"])
     wanted = request.path + (f"?{request.query_string.decode()}" if request.query_string else "")
     return redirect(url_for(current_app.config["LOGIN_VIEW"], next=wanted), 303)
+
+
+async def flash_once(message: str) -> None:
+    """Say something on the next page, unless it is going to be said there already."""
+    if ("info", message) not in map(tuple, session.get("_flashes", [])):
+        await flash(message, "info")

@@ -1,6 +1,6 @@
 """The form of an appointment: what it accepts, and what becomes of it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from wtforms import BooleanField, Field, HiddenField, StringField, TextAreaField, ValidationError
@@ -82,7 +82,7 @@ class AppointmentForm(Form):
             return False
         try:
             self._check_order()
-            self._instants = self._to_instants(self.timezone.data or "")
+            self._check_clocks()
         except RefusedError as refused:
             self.refuse(refused.field, str(refused))
             return False
@@ -90,10 +90,10 @@ class AppointmentForm(Form):
 
     def apply_to(self, appointment: Appointment) -> None:
         """Write what was validated to a row."""
-        for name in ("title", "start", "end", "allday", "timezone", "location", "description"):
-            setattr(appointment, name, self[name].data or self[name].default or "")
-        appointment.allday = bool(self.allday.data)
-        appointment.start_utc, appointment.end_utc = self._instants
+        for name in ("title", "location", "description"):
+            setattr(appointment, name, self[name].data or "")
+        times = (self[name].data for name in ("start", "end", "timezone"))
+        appointment.set_times(*times, allday=bool(self.allday.data))
 
     def _check_order(self) -> None:
         if self.allday.data:
@@ -112,19 +112,16 @@ class AppointmentForm(Form):
                 "end",
             )
 
-    def _to_instants(self, zone: str) -> tuple[datetime, datetime]:
-        start, end = self.start.data, self.end.data
-        if self.allday.data:
-            return start.replace(tzinfo=UTC), end.replace(tzinfo=UTC) + DAY
-        return self._instant("start", zone), self._instant("end", zone)
-
-    def _instant(self, name: str, zone: str) -> datetime:
-        try:
-            return to_utc(self[name].data, zone)
-        except SkippedTimeError as skipped:
-            nearest = f"{skipped.before:%H:%M} and {skipped.after:%H:%M}"
-            message = f"The clocks go forward and skip this time. The nearest times are {nearest}."
-            raise RefusedError(message, name) from None
+    def _check_clocks(self) -> None:
+        for field in (self.start, self.end):
+            try:
+                self.allday.data or to_utc(field.data, self.timezone.data or "")
+            except SkippedTimeError as skipped:
+                nearest = f"{skipped.before:%H:%M} and {skipped.after:%H:%M}"
+                message = (
+                    f"The clocks go forward and skip this time. The nearest times are {nearest}."
+                )
+                raise RefusedError(message, field.name) from None
 
 
 def midnight(wall: datetime) -> datetime:

@@ -4,7 +4,7 @@ The helpers here fill in the form, read the pages, and make rows without a page 
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from quart import Quart, Response
 from sqlalchemy import select
@@ -12,7 +12,6 @@ from sqlalchemy import select
 from sched_async.database import begin, reading
 from sched_async.models import Appointment, User
 from sched_async.testing import Client
-from sched_async.times import to_utc
 
 LIST = "/appointments/"
 CREATE = "/appointments/create/"
@@ -52,28 +51,16 @@ def timed(
 ) -> Appointment:
     begins = datetime.fromisoformat(start)
     ends = begins + end if isinstance(end, timedelta) else datetime.fromisoformat(end)
-    return Appointment(
-        title=title,
-        start=begins,
-        end=ends,
-        timezone=zone,
-        allday=False,
-        start_utc=to_utc(begins, zone),
-        end_utc=to_utc(ends, zone),
-    )
+    appointment = Appointment(title=title)
+    appointment.set_times(begins, ends, zone)
+    return appointment
 
 
 def whole_days(title: str, first: str, last: str | None = None) -> Appointment:
     start, end = datetime.fromisoformat(first), datetime.fromisoformat(last or first)
-    return Appointment(
-        title=title,
-        start=start,
-        end=end,
-        timezone="Europe/Berlin",
-        allday=True,
-        start_utc=start.replace(tzinfo=UTC),
-        end_utc=end.replace(tzinfo=UTC) + timedelta(days=1),
-    )
+    appointment = Appointment(title=title)
+    appointment.set_times(start, end, "Europe/Berlin", allday=True)
+    return appointment
 
 
 def value(page: str, name: str) -> str | None:

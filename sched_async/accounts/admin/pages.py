@@ -5,9 +5,8 @@ see or set a password: a link to set one goes to its owner by mail.  For everybo
 these pages do not exist.
 """
 
-from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from quart import Blueprint, abort, flash, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
@@ -25,7 +24,7 @@ from ..emails import MAX_EMAIL, canonical_email
 from ..fresh_login import fresh_login_required, typed_before
 from ..locks import locked_with_administrators
 from ..registration import invitations
-from ..sessions import current_user, login_required
+from ..sessions import View, current_user, login_required
 from .actions import ACTIONS, NOT_TO_ONESELF
 
 PAGE = 50
@@ -34,7 +33,6 @@ NO_MAIL = (
     "This server can't send email. Its operator can print the link with “sched-async user {}”."
 )
 
-View = TypeVar("View", bound=Callable[..., Awaitable[Any]])
 blueprint = Blueprint("admin", __name__, url_prefix="/admin/users")
 
 

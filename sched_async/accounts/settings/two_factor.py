@@ -33,7 +33,14 @@ from ...times import now
 from .. import activity, known_browsers
 from ..fresh_login import fresh_login_required
 from ..locks import locked, locked_as_loaded
-from ..sessions import confirm_login, current_user, is_public, login_required, revoke_all
+from ..sessions import (
+    confirm_login,
+    current_user,
+    flash_once,
+    is_public,
+    login_required,
+    revoke_all,
+)
 from ..two_factor import codes, totp
 
 OFFERED = "enrolment"
@@ -67,8 +74,7 @@ async def require_factor() -> ResponseReturnValue | None:
     set_up = url_for("two_factor.set_up")
     if wants_json():
         return jsonify(status="Forbidden", message=MISSING, set_up=set_up), 403
-    if ("info", MISSING) not in map(tuple, session.get("_flashes", [])):
-        await flash(MISSING, "info")
+    await flash_once(MISSING)
     return redirect(set_up, 303)
 
 
