@@ -35,3 +35,19 @@ def cookie(client: Browser, name: str = "sched_login") -> str | None:
     jar = client.cookie_jar
     assert jar is not None
     return next((item.value for item in jar if item.name == name), None)
+
+
+async def asks_to_confirm(response: Response, path: str) -> bool:
+    """Whether it is the page that asks for the password, or leads there, and from there on."""
+    if response.status_code == 303:
+        return response.location == f"/confirm/?next={path}"
+    page = await text(response)
+    return response.status_code == 403 and f'name="next" type="hidden" value="{path}"' in page
+
+
+async def hidden_fields(page: Response) -> dict[str, str]:
+    """The hidden fields of the form in the middle of a page."""
+    main = (await page.get_data(as_text=True)).partition("<main")[2]
+    found = re.findall(r"<input [^>]*type=\"hidden\"[^>]*>", main)
+    pairs = [[re.search(f'{name}="([^"]*)"', tag) for name in ("name", "value")] for tag in found]
+    return {unescape(name[1]): unescape(value[1]) for name, value in pairs if name and value}

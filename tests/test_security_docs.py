@@ -76,7 +76,6 @@ def figures() -> dict[str, Any]:
         "A login session with “Keep me signed in”, used or not": sessions.REMEMBERED,
         "Login sessions of a person": sessions.MOST,
         "“Confirm it is you” holds for": fresh_login.PROOF_LIFETIME,
-        "What was typed before a confirmation is kept for": fresh_login.KEPT_FOR,
         "The second step of signing in": pending_login.LIFETIME,
         "Wrong codes in one second step": pending_login.MOST_WRONG,
         f"Wrong codes for an account from unknown browsers, in {quarter}": (

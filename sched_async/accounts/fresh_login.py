@@ -2,10 +2,9 @@
 
 ``@fresh_login_required`` lets a view run only when this login session has proven itself in the
 last ten minutes, by signing in or here.  Otherwise the page of this module comes first,
-and leads back to what was being done, with what was typed.  (OWASP ASVS 5.0, 7.5.1.)
+and leads back to what was being done, or has what was sent sent again.  (OWASP ASVS 5.0, 7.5.1.)
 """
 
-import json
 from datetime import timedelta
 from functools import wraps
 from typing import Any, cast
@@ -18,32 +17,27 @@ from quart import (
     redirect,
     render_template,
     request,
-    session,
     url_for,
 )
 from quart.typing import ResponseReturnValue
-from werkzeug.datastructures import MultiDict
 from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
+from ..carried_form import CarriedForm
 from ..database import SAFE_METHODS, db
 from ..errors import TooManyAttemptsError, wants_json
 from ..forms import Form, PlainText
+from ..local_paths import local_path
 from ..security import throttle
-from ..security.csrf import FIELD
 from ..security.throttle import Tries
 from ..times import now
 from . import activity
-from .login import local_path
 from .passwords import MAX_LENGTH, check_within_limits
 from .sessions import View, confirm_login, current_user, login_required
 from .two_factor import codes
 
 PROOF_LIFETIME = timedelta(minutes=10)
-MAX_KEPT = 1500  # bytes: the cookie that keeps them has room for about 3000
-KEPT_FOR = timedelta(hours=1)
 WRONG = "Incorrect password."
-ONCE_MORE = "Thank you. Nothing has been changed yet: please try again."
 
 blueprint = Blueprint("fresh_login", __name__)
 
@@ -51,6 +45,7 @@ blueprint = Blueprint("fresh_login", __name__)
 class ConfirmForm(Form):
     password = PasswordField("Password", [InputRequired(), Length(max=MAX_LENGTH)])
     next = HiddenField()
+    carried = HiddenField()
 
 
 class ConfirmWithCodeForm(ConfirmForm):
@@ -78,15 +73,15 @@ def login_fresh() -> bool:
 
 
 async def _ask_first() -> ResponseReturnValue:
-    """To the page that asks; a script is told where that is."""
-    path = _page()
-    page = url_for("fresh_login.confirm", next=path + _query())
+    """Show the page that asks, or lead there; a script is told where it is."""
+    page = url_for("fresh_login.confirm", next=_page() + _query())
     if wants_json():
         message = "Confirm it's you first."
         return jsonify(status="Forbidden", message=message, confirm=page), 403
-    if request.method not in SAFE_METHODS:
-        await _keep_typed(path)
-    return redirect(page, 303)
+    if request.method in SAFE_METHODS:
+        return redirect(page, 303)
+    carried = (await CarriedForm.of_request()).as_text()
+    return await _show(_form_class()(next=_page(), carried=carried)), 403
 
 
 def _page() -> str:
@@ -107,53 +102,29 @@ def _query() -> str:
     return f"?{query}" if query and request.method in SAFE_METHODS else ""
 
 
-async def _keep_typed(path: str) -> None:
-    """Until that page is shown again; passwords and codes are never kept."""
-    typed = {
-        name: value
-        for name, value in (await request.form).items()
-        if name != FIELD and "password" not in name and "code" not in name
-    }
-    if len(json.dumps(typed)) > MAX_KEPT:
-        typed = {}
-    session["kept"] = {"path": path, "typed": typed, "at": int(now().timestamp())}
-
-
-def typed_before() -> MultiDict[str, str] | None:
-    """What was typed into the form of this page before the confirmation, once."""
-    kept = session.get("kept")
-    if not kept or kept["path"] != request.path:
-        return None
-    del session["kept"]
-    is_fresh = now().timestamp() - kept["at"] < KEPT_FOR.total_seconds()
-    return MultiDict(kept["typed"]) if is_fresh else None
-
-
 @blueprint.route("/confirm/", methods=["GET", "POST"])
 @login_required
 async def confirm() -> ResponseReturnValue:
     """Ask for the password, and go on to what was being done."""
-    if request.method in SAFE_METHODS:
-        form = _form_class()(MultiDict({"next": request.args.get("next", "")}))
-        return await render_template("accounts/confirm.html", form=form)
-    form = _form_class()(await request.form)
-    if not form.validate():
-        return await render_template("accounts/confirm.html", form=form), 422
+    form = _form_class()(await request.form, next=request.args.get("next", ""))
+    if not form.validate_on_submit():
+        return await _show(form), form.status
     try:
         refused = await _judge(form)
     except TooManyAttemptsError as error:
         form.say_only(error.sentence)
-        return await render_template("accounts/confirm.html", form=form), 429, error.headers
+        return await _show(form), 429, error.headers
     if refused:
         return refused
     await confirm_login()
     await db.commit()
-    wanted = local_path(form.next.data)
-    if session.get("kept", {}).get("path") == wanted:
-        await flash(ONCE_MORE, "info")
-        if not session["kept"]["typed"]:
-            del session["kept"]
-    return redirect(wanted, 303)
+    carried = CarriedForm.parse(form.carried.data or "")
+    return await carried.send_again() if carried else redirect(local_path(form.next.data), 303)
+
+
+async def _show(form: ConfirmForm) -> str:
+    carried = CarriedForm.parse(form.carried.data or "")
+    return await render_template("accounts/confirm.html", form=form, carried=carried)
 
 
 async def _judge(form: ConfirmForm) -> tuple[str, int] | None:
@@ -185,11 +156,11 @@ async def _judge_code(form: ConfirmWithCodeForm, tries: Tries) -> tuple[str, int
     activity.record(db, user_id, "confirm_code_failed")
     await db.commit()
     form.refuse("code", verdict.sentence)
-    return await render_template("accounts/confirm.html", form=form), 401
+    return await _show(form), 401
 
 
 async def _refused(form: ConfirmForm) -> tuple[str, int]:
     activity.record(db, current_user.user_id, "confirm_failed")
     await db.commit()
     form.refuse("password", WRONG)
-    return await render_template("accounts/confirm.html", form=form), 401
+    return await _show(form), 401

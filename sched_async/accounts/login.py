@@ -1,9 +1,7 @@
 """The login page and the logout page."""
 
 import logging
-import re
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 from quart import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
@@ -15,6 +13,7 @@ from wtforms.validators import InputRequired, Length
 from ..database import db
 from ..errors import TooManyAttemptsError
 from ..forms import Form, PlainText
+from ..local_paths import local_path
 from ..models import User
 from ..security import throttle
 from ..security.throttle import Tries
@@ -29,7 +28,6 @@ from .users import has_accounts
 WRONG = "Incorrect username or password."
 DEACTIVATED = "Your account is deactivated. Contact an administrator."
 NOT_PROVEN = datetime.fromtimestamp(0, UTC)
-NOT_LOCAL = re.compile(r"[\\\x00-\x1f\x7f]|^//|^(?!/)")
 
 blueprint = Blueprint("login", __name__)
 log = logging.getLogger("sched_async.security")
@@ -132,19 +130,3 @@ async def logout() -> ResponseReturnValue:
     await db.commit()
     await flash("You have signed out.", "success")
     return redirect(url_for(".login"), 303)
-
-
-def local_path(wanted: str | None) -> str:
-    """``wanted`` if it is a path of this site, else the appointments.
-
-    Browsers read a backslash as a slash and drop control characters, so neither may
-    occur: ``/\\\\evil.example`` would lead away.
-    """
-    home = url_for("appointments.index")
-    try:
-        parts = urlsplit(wanted or "")
-    except ValueError:
-        return home
-    if not wanted or parts.scheme or parts.netloc or NOT_LOCAL.search(wanted):
-        return home
-    return wanted

@@ -26,7 +26,7 @@ from sched_async.times import now, to_utc
 
 from ..conftest import ALICE_PASSWORD, MALLORY_PASSWORD
 from ..mailbox import MAIL_URL, mails
-from ..pages import Browser, cookie, csrf_token, log_in, text
+from ..pages import Browser, asks_to_confirm, cookie, csrf_token, log_in, text
 from .links import all_rows
 from .logins import activities, age_proof, is_in, login_rows
 
@@ -274,7 +274,7 @@ async def test_after_ten_minutes_one_has_to_prove_oneself_first(
     for path in (DATA, EXPORT, DELETE):
         assert (await client.get(path)).location == f"/confirm/?next={path}"
     response = await client.post(DELETE, form={"csrf_token": token})
-    assert response.location == f"/confirm/?next={DELETE}"
+    assert await asks_to_confirm(response, DELETE)
     assert (await all_rows(app, User))[0].delete_at is None
     form = {"password": ALICE_PASSWORD, "next": EXPORT}
     form["csrf_token"] = await csrf_token(client, f"/confirm/?next={EXPORT}")

@@ -25,7 +25,7 @@ from sched_async.testing import Client, signed_in
 
 from ..conftest import ALICE_PASSWORD, MALLORY_PASSWORD
 from ..mailbox import MAIL_URL, mails
-from ..pages import Browser, cookie, csrf_token, log_in, text
+from ..pages import Browser, asks_to_confirm, cookie, csrf_token, log_in, text
 from .factors import (
     SET_UP,
     START,
@@ -204,7 +204,7 @@ async def test_who_has_not_just_proven_to_be_the_owner_is_asked_first(
         await db.execute(update(LoginSession).values(proven_at=START - DAY))
     before = await user_row(app, "alice@example.org")
     response = await client.open(path, method=method, form={} if method == "POST" else None)
-    assert (response.status_code, response.location) == (303, f"/confirm/?next={path}")
+    assert await asks_to_confirm(response, path)
     assert (await user_row(app, "alice@example.org")).totp_secret == before.totp_secret
 
 

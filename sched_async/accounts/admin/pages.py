@@ -21,7 +21,7 @@ from ...forms import Checked, Form, PlainText
 from ...models import User
 from .. import activity, password_reset
 from ..emails import MAX_EMAIL, canonical_email
-from ..fresh_login import fresh_login_required, typed_before
+from ..fresh_login import fresh_login_required
 from ..locks import locked_with_administrators
 from ..registration import invitations
 from ..sessions import View, current_user, login_required
@@ -60,7 +60,7 @@ class InviteForm(Form):
 @admin_required
 async def index() -> ResponseReturnValue:
     """Accounts by address; ``?q=`` is a part of a name or address, ``?after=`` goes on."""
-    return await _show_list(InviteForm(typed_before()))
+    return await _show_list(InviteForm())
 
 
 async def _show_list(form: InviteForm) -> str:

@@ -26,7 +26,7 @@ from ...models import OneTimeToken, User
 from ...security import throttle
 from .. import activity, one_time_links
 from ..emails import MAX_EMAIL, canonical_email
-from ..fresh_login import fresh_login_required, typed_before
+from ..fresh_login import fresh_login_required
 from ..locks import locked_as_loaded
 from ..one_time_links import CHANGE_EMAIL
 from ..registration.rules import TAKEN
@@ -34,6 +34,7 @@ from ..sessions import current_user, login_required
 from ..users import user_by_email
 
 LIFETIME = timedelta(hours=24)
+NO_MAIL = "This server can't send email."
 SAME = "This is already your email address."
 
 blueprint = Blueprint("email", __name__, url_prefix="/account/email")
@@ -48,6 +49,8 @@ class EmailForm(Form):
     )
 
     def validate_email(self, field: Field) -> None:
+        if not mail.is_configured():
+            raise ValidationError(NO_MAIL)
         if field.data == current_user.email:
             raise ValidationError(SAME)
 
@@ -57,12 +60,11 @@ class EmailForm(Form):
 @fresh_login_required
 async def index() -> ResponseReturnValue:
     """Ask for the new address, and mail a link to it."""
-    is_get = request.method in SAFE_METHODS
-    form = EmailForm(typed_before() if is_get else await request.form)
-    if mail.is_configured() and form.validate_on_submit():
+    form = EmailForm(await request.form)
+    if form.validate_on_submit():
         return await _ask_for_proof(form.email.data or "")
     page = {"form": form, "can_mail": mail.is_configured()}
-    return await render_template("settings/email.html", **page), 200 if is_get else 422
+    return await render_template("settings/email.html", **page), form.status
 
 
 async def _ask_for_proof(email: str) -> ResponseReturnValue:
