@@ -39,7 +39,7 @@ def appointments() -> list[dict[str, object]]:
 
 async def fill(folder: Path) -> dict[str, str]:
     """Fill a database of this application; gives the environment to serve it with."""
-    async with working(create_app({"DATA_DIR": folder})):
+    async with working(create_app({"DATA_DIR": folder}), make=True):
         ada = await create_account(name="Ada", email=EMAIL, password=PASSWORD, timezone=ZONE)
         async with begin() as db:
             for facts in appointments():

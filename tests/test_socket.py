@@ -175,5 +175,5 @@ def test_whoever_is_signed_in_still_is_after_a_restart(tmp_path: Path) -> None:
     with hypercorn_server(environment) as before:
         alice = Browser(before)
         alice.log_in()
-    with hypercorn_server(environment) as after:
+    with hypercorn_server(environment, port=before.port) as after:
         assert Browser(after, cookies=alice.cookies).is_signed_in()

@@ -127,7 +127,12 @@ def named_server(tmp_path: Path) -> Iterator[WebServer]:
 
 
 def add_alice(folder: Path) -> None:
-    words = "user add alice@example.org --name Alice --timezone Europe/Berlin --password-stdin"
+    run(folder, "db upgrade")
+    who = "alice@example.org --name Alice --timezone Europe/Berlin"
+    run(folder, f"user add {who} --password-stdin")
+
+
+def run(folder: Path, words: str) -> None:
     subprocess.run(
         [sys.executable, "-m", "sched_async", *words.split()],
         env=os.environ | {"SCHED_DATA_DIR": str(folder)},
