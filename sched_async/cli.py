@@ -67,7 +67,7 @@ def _as_typed(name: str, value: Any) -> Any:
         try:
             return os.fsencode(value).decode("utf-8")
         except UnicodeError:
-            raise click.ClickException(f"{name}: This is not text in UTF-8.") from None
+            raise click.ClickException(f"{name}: This is not UTF-8 text.") from None
     return value
 
 
@@ -101,7 +101,7 @@ def _first_line() -> str:
     try:
         return sys.stdin.buffer.readline().decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:
-        raise click.ClickException("The password is not text in UTF-8.") from None
+        raise click.ClickException("The password is not UTF-8 text.") from None
     except OSError as error:
         raise click.ClickException(f"Standard input cannot be read: {error.strerror}.") from None
 
@@ -118,18 +118,18 @@ password_option = click.option(
 @click.group()
 @click.version_option(package_name="sched_async", message="sched_async %(version)s")
 def main() -> None:
-    """Look after sched_async: its accounts and its database."""
+    """Manage the accounts, the database and the email of sched_async."""
 
 
 @main.group()
 def user() -> None:
-    """Accounts."""
+    """Manage accounts."""
 
 
 @user.command("add")
 @click.argument("email")
 @click.option("--name", required=True)
-@click.option("--timezone", required=True, help="An IANA name like Europe/Berlin.")
+@click.option("--timezone", required=True, help="An IANA time zone, such as Europe/London.")
 @password_option
 @on_database
 async def add(email: str, name: str, timezone: str, password: str) -> str:
@@ -142,7 +142,7 @@ async def add(email: str, name: str, timezone: str, password: str) -> str:
 @user.command("list")
 @on_database
 async def list_users() -> str:
-    """Show every account: address, name, time zone, state, role."""
+    """List all accounts: email address, name, time zone, state, role."""
     users = await actions.all_users()
     if not users:
         where = database.describe(current_app.config["DATABASE_URL"])
@@ -164,9 +164,11 @@ def add_action(name: str, action: actions.Action) -> None:
 
     command = click.argument("email")(on_database(act))
     if name in OPPOSITES:
-        command = click.option("--off", is_flag=True, help="Do the opposite.")(command)
+        command = click.option("--off", is_flag=True, help="Undo it.")(command)
     if {name, OPPOSITES.get(name)} & actions.NOT_TO_ONESELF:
-        even = click.option("--yes", "sure", is_flag=True, help="Even the last administrator.")
+        even = click.option(
+            "--yes", "sure", is_flag=True, help="Confirm it for the last administrator."
+        )
         command = even(command)
     user.command(name, help=action.__doc__)(command)
 
@@ -181,7 +183,7 @@ for name, action in (actions.ACTIONS | actions.OF_THE_OPERATOR).items():
 @password_option
 @on_database
 async def set_password(email: str, password: str) -> str:
-    """Give an account a new password, and end its sessions."""
+    """Set a new password for an account and end its sessions."""
     await actions.set_password(email, password)
     return f"Changed the password of {email} and ended all its sessions."
 
@@ -190,10 +192,10 @@ async def set_password(email: str, password: str) -> str:
 @click.argument("email")
 @on_database
 async def invite(email: str) -> str:
-    """Print a link by which the owner of an address can create an account, and email it."""
+    """Print a link that creates an account, and email it if email is set up."""
     async with database.begin() as work:
         link = await invitations.invite(work, email)
-    return f"Whoever has this link can create an account, once, within 7 days:\n{link}"
+    return f"This link creates an account. It works once, within 7 days:\n{link}"
 
 
 @user.command("change-email")
@@ -201,82 +203,82 @@ async def invite(email: str) -> str:
 @click.argument("new")
 @on_database
 async def change_email_of(email: str, new: str) -> str:
-    """Give an account another address; links that were sent to the old one end."""
-    return f"The address of {email} is now {await change_for(email, new)}."
+    """Change the email address of an account; links sent to the old one end."""
+    return f"The email address of {email} is now {await change_for(email, new)}."
 
 
 @user.command("reset-link")
 @click.argument("email")
 @on_database
 async def reset_link(email: str) -> str:
-    """Print a link by which the owner of an account can choose a new password."""
+    """Print a link that sets a new password for an account."""
     link = await password_reset.link_for(email)
-    return f"Whoever has this link can set the password, once, within an hour:\n{link}"
+    return f"This link sets a new password. It works once, within an hour:\n{link}"
 
 
 @main.group()
 def db() -> None:
-    """The database."""
+    """Manage the database."""
 
 
 @db.command("upgrade")
 @on_app
 async def upgrade(app: Quart) -> str:
-    """Create the database, or bring it to the newest schema."""
+    """Create the database, or upgrade it to the latest schema."""
     async with lifespan.working(app, make=True):
-        return "The schema is the newest."
+        return "The schema is up to date."
 
 
 @db.command("check")
 @on_app
 async def check(app: Quart) -> str:
-    """Say whether schema and models agree, and whether a SQLite file is sound."""
+    """Check that the schema is up to date and a SQLite file is intact."""
     database.refuse_missing_file(app.config["DATABASE_URL"])
     async with database.migrating(app.config["DATABASE_URL"]) as connection:
         different = await connection.run_sync(migrations.differences)
         unsound = await _unsound(connection)
     if different:
         raise RefusedError(
-            f"The schema is not the newest ({counted(len(different), 'difference')})."
+            f"The schema is not up to date ({counted(len(different), 'difference')})."
         )
     if unsound:
         raise RefusedError(f"The file is damaged: {unsound}. Restore a backup.")
-    return "The database is sound, and its schema is the newest."
+    return "The database is intact and its schema is up to date."
 
 
 @db.command("drop")
-@click.option("--yes", is_flag=True, help="Really delete everything.")
+@click.option("--yes", is_flag=True, help="Confirm that everything is to be deleted.")
 @on_app
 async def drop(app: Quart, yes: bool) -> str:
-    """Delete every account and appointment, with their tables."""
+    """Delete all accounts and appointments, with their tables."""
     if not yes:
-        raise RefusedError("This deletes everybody's appointments. Pass --yes to confirm.")
+        raise RefusedError("This deletes everyone's appointments. Pass --yes to confirm.")
     database.refuse_missing_file(app.config["DATABASE_URL"])
     url = app.config["DATABASE_URL"]
     with lifespan.only_server(url):
         async with database.migrating(url) as connection:
             await connection.run_sync(migrations.drop)
-    return "Everything is deleted."
+    return "Everything has been deleted."
 
 
 @main.group()
 def mail() -> None:
-    """Outgoing mail."""
+    """Manage outgoing email."""
 
 
 @mail.command("status")
 @on_database
 async def mail_status() -> str:
-    """Show how many messages wait, were sent or given up, and what went wrong last."""
+    """Show how many messages are waiting, sent and given up, and the last problem."""
     return "\n".join(_mail_lines(await outbox.status(), current_app.config))
 
 
 def _mail_lines(found: outbox.Status, config: Mapping[str, Any]) -> Iterator[str]:
     if server := config["MAIL_URL"]:
-        yield f"Mail goes to {server}, from {config['MAIL_FROM']}."
+        yield f"Email is sent through {server}, from {config['MAIL_FROM']}."
     else:
-        yield "No mail is sent: SCHED_MAIL_URL is not set."
-    since = f", the first since {found.oldest:%Y-%m-%d %H:%M} UTC" if found.oldest else ""
+        yield "Email is off: SCHED_MAIL_URL is not set."
+    since = f", the oldest since {found.oldest:%Y-%m-%d %H:%M} UTC" if found.oldest else ""
     yield f"Waiting: {found.waiting}{since}"
     yield f"Sent in the last {outbox.KEPT_SENT.days} days: {found.sent}"
     yield f"Given up: {found.given_up}"
@@ -287,17 +289,17 @@ def _mail_lines(found: outbox.Status, config: Mapping[str, Any]) -> Iterator[str
 @mail.command("retry")
 @on_database
 async def mail_retry() -> str:
-    """Try once more to send what was given up; the running server does it."""
+    """Retry messages that were given up; the running server sends them."""
     due = await outbox.retry()
-    return f"{counted(due, 'message')} {'is' if due == 1 else 'are'} due again."
+    return f"{counted(due, 'message')} will be retried."
 
 
 @main.command("import-sched")
 @click.argument("path", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--timezone", default="UTC", help="Where the original's times were meant.")
+@click.option("--timezone", default="UTC", help="The time zone of the original's times.")
 @on_database
 async def import_command(path: Path, timezone: str) -> str:
-    """Bring accounts and appointments over from a sched.db of the original."""
+    """Import accounts and appointments from a sched.db of the original."""
     report = await import_sched.run(path, canonical_zone(timezone))
     for line in report.skipped:
         click.echo(f"Skipped {line}", err=True)

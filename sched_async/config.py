@@ -106,7 +106,7 @@ def database_url(text: str) -> URL:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):  # the latter would repeat a misplaced password
-        raise ValueError("is not a database address") from None
+        raise ValueError("is not a database URL") from None
     if url.drivername not in DRIVERS:
         raise ValueError(f"must begin with {' or '.join(f'{name}://' for name in DRIVERS)}")
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
@@ -231,7 +231,7 @@ class Setting:
 
 
 SETTINGS = (
-    Setting("DATA_DIR", "instance", folder, "folder of the database and the secret key"),
+    Setting("DATA_DIR", "instance", folder, "folder for the database and the secret key"),
     Setting(
         "DATABASE_URL",
         "",
@@ -242,14 +242,15 @@ SETTINGS = (
         "SECRET_KEY",
         "",
         secret_key,
-        "signs cookies and encrypts second factors; empty: made once and kept in the data folder "
-        "(mode 0600). The same on every node",
+        "signs cookies and encrypts two-factor secrets; empty: created once and stored in the data "
+        "folder (mode 0600). Must be the same on every node",
     ),
     Setting(
         "SECRET_KEY_FALLBACKS",
         "",
         secret_keys,
-        "earlier keys, separated by commas, whose cookies and second factors stay valid",
+        "earlier keys, separated by commas; cookies and two-factor secrets made with them stay "
+        "valid",
     ),
     Setting(
         "PUBLIC_URL",
@@ -261,52 +262,52 @@ SETTINGS = (
         "HSTS",
         "host",
         one_of("host", "subdomains", "off"),
-        "with an `https` address: for whom browsers are told to come by https only, for two years: "
-        "this host alone, its subdomains as well, or nobody",
+        "with an `https` address: tells browsers to use only https for two years, for this `host` "
+        "or its `subdomains` too; or `off`",
     ),
     Setting(
         "TRUSTED_PROXIES",
         "0",
         between(0, 9),
-        "how many proxies in front may be believed about X-Forwarded-*",
+        "number of proxies in front whose X-Forwarded-* headers are trusted",
     ),
     Setting(
         "HASH_THREADS",
         "",
         between(1, 64),
-        "threads that hash passwords; empty: one less than the machine's cores",
+        "threads that hash passwords; empty: one fewer than the machine's cores",
     ),
     Setting(
         "LOGIN_LIMIT_ACCOUNT",
         "10",
         between(1, 1_000_000),
-        "wrong passwords for one account from one address, or from one device that is known",
+        "wrong passwords allowed for an account from one IP address, or from one known browser",
     ),
     Setting(
         "LOGIN_LIMIT_ADDRESS",
         "60",
         between(1, 1_000_000),
-        "wrong passwords from one address (of IPv6, from one /64)",
+        "wrong passwords allowed from one IP address (for IPv6, from one /64)",
     ),
     Setting(
         "REGISTRATION",
         "closed",
         one_of("closed", "invite", "open"),
-        "who may make an account: nobody by themselves, whoever is invited, or everybody "
-        "who can read mail at their address",
+        "who can create an account: `closed` (only the operator can add people), `invite` (people "
+        "with an invitation) or `open` (anyone with an email address)",
     ),
     Setting(
         "MAIL_URL",
         "",
         mail_server,
-        "where mail is handed in: `smtp+starttls://user:password@host:587`, `smtps://…`, or "
-        "`smtp://…` without encryption; empty: no mail is sent",
+        "SMTP server: `smtp+starttls://user:password@host:587`, `smtps://…`, or `smtp://…` without "
+        "encryption; empty: no email is sent",
     ),
     Setting(
         "MAIL_FROM",
         "",
         mail_address,
-        "whom mail is from; empty: `sched@` and the host of SCHED_PUBLIC_URL",
+        "From address of outgoing email; empty: `sched@` and the host of SCHED_PUBLIC_URL",
     ),
 )
 
@@ -334,8 +335,8 @@ def load(settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
     given["MAIL_FROM"] = given["MAIL_FROM"] or _own_address(given["PUBLIC_URL"].host)
     if given["REGISTRATION"] == "open" and given["MAIL_URL"] is None:
         raise SettingError(
-            f"{PREFIX}REGISTRATION=open needs {PREFIX}MAIL_URL: people prove their address by a "
-            "link that is mailed to them. Without mail, use “invite”."
+            f"{PREFIX}REGISTRATION=open needs {PREFIX}MAIL_URL: people confirm their address "
+            "with a link that is emailed to them. Without email, use “invite”."
         )
     if given["DATABASE_URL"] is None:
         path = given["DATA_DIR"] / "sched.db"

@@ -169,7 +169,7 @@ async def migrating(url: URL | str) -> AsyncIterator[Any]:
             yield connection
     except migrations.UnknownRevisionError as error:
         raise StartupError(
-            f"{describe(url)} was made by a newer version of sched_async."
+            f"{describe(url)} was created by a newer version of sched_async."
         ) from error
     except migrations.OrphansError as error:
         raise StartupError(f"{describe(url)} cannot be used: {error}.") from error

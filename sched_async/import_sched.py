@@ -104,7 +104,7 @@ async def _add_appointments(
         submission = f"sched-{row['id']}"
         owner = owners.get(row["user_id"])
         if owner is None:
-            report.skipped.append(f"appointment {row['id']}: it belongs to nobody here.")
+            report.skipped.append(f"appointment {row['id']}: its owner has not been imported.")
         elif (owner, submission) not in present:
             try:
                 session.add(_appointment(row, owner, submission, timezone))
@@ -116,7 +116,7 @@ async def _add_appointments(
 def _appointment(row: sqlite3.Row, owner: int, submission: str, timezone: str) -> Appointment:
     start, end, allday = _moment(row["start"]), _moment(row["end"]), bool(row["allday"])
     if not (FIRST_YEAR <= start.year <= end.year <= LAST_YEAR and end - start <= LONGEST):
-        raise ValueError("its start and its end do not go together")
+        raise ValueError("its start and end are too far apart or out of range")
     if allday:
         start, end = (moment.replace(hour=0, minute=0) for moment in (start, end))
     else:

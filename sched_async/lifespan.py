@@ -90,7 +90,7 @@ def _kept_key(path: Path) -> str:
     except ValueError as error:
         reason = "is not text" if isinstance(error, UnicodeDecodeError) else error
         raise StartupError(
-            f"The secret key in {path} {reason}; remove it to have one made."
+            f"The secret key in {path} {reason}; delete the file to have a new one created."
         ) from None
 
 
@@ -123,8 +123,8 @@ def only_server(url: URL) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StartupError(
-                f"Another process serves {url.database} already. SQLite has room for one; "
-                "for several use PostgreSQL (SCHED_DATABASE_URL)."
+                f"Another process is already serving {url.database}. SQLite allows only one; "
+                "to run several, use PostgreSQL (SCHED_DATABASE_URL)."
             ) from None
         yield
 
@@ -147,6 +147,6 @@ def _warn_of_other_port(public_url: PublicUrl, proxies: int) -> None:
     here = f"{public_url.scheme}://{public_url.netloc.removesuffix(f':{public_url.port}')}"
     sys.stderr.write(
         f"sched_async: this server listens on port {' and '.join(map(str, ports))}, but its links "
-        f"lead to {public_url}. Unless something passes requests on from there, stop it and set "
+        f"lead to {public_url}. Unless a proxy forwards requests from there, stop it and set "
         f"SCHED_PUBLIC_URL={here}:{ports[0]}\n"
     )

@@ -297,7 +297,7 @@ async def test_an_address_is_changed_and_links_to_the_old_one_end(
 ) -> None:
     link = done(await run("user", "reset-link", "alice@example.org")).splitlines()[-1]
     said = done(await run("user", "change-email", "ALICE@example.org", "Alice@Example.net"))
-    assert said == "The address of ALICE@example.org is now alice@example.net.\n"
+    assert said == "The email address of ALICE@example.org is now alice@example.net.\n"
     await client.get(link.removeprefix("http://localhost"))
     assert (await client.get("/password/reset/")).status_code == 404
     assert (await log_in(client, "alice@example.net", ALICE_PASSWORD)).status_code == 303
@@ -411,7 +411,7 @@ async def test_upgrading_makes_the_tables_and_may_be_repeated(run: Run, database
     done(await run("db", "drop", "--yes"))
     assert await tables(database_url) == set()
     for _ in range(2):
-        assert done(await run("db", "upgrade")) == "The schema is the newest.\n"
+        assert done(await run("db", "upgrade")) == "The schema is up to date.\n"
         assert await tables(database_url) == set(Base.metadata.tables)
 
 
@@ -431,13 +431,13 @@ async def test_a_database_that_a_newer_version_made_is_refused(run: Run, databas
     async with migrating(database_url) as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = 'later'"))
     for command in (["db", "upgrade"], ["user", "list"], ["db", "drop", "--yes"]):
-        assert "was made by a newer version of sched_async" in refusal(await run(*command))
+        assert "was created by a newer version of sched_async" in refusal(await run(*command))
     assert await tables(database_url) == set(Base.metadata.tables)
 
 
 async def test_check_finds_a_good_database_good(run: Run) -> None:
     said = done(await run("db", "check"))
-    assert said == "The database is sound, and its schema is the newest.\n"
+    assert said == "The database is intact and its schema is up to date.\n"
 
 
 @pytest.mark.parametrize(
@@ -455,7 +455,7 @@ async def test_check_notices_a_schema_that_differs(
     async with migrating(database_url) as connection:
         await connection.execute(text(change))
     result = await run("db", "check")
-    assert re.fullmatch(r"The schema is not the newest \(\d+ differences?\)\.", refusal(result))
+    assert re.fullmatch(r"The schema is not up to date \(\d+ differences?\)\.", refusal(result))
 
 
 def overwrite_a_page(path: Path) -> None:
@@ -562,7 +562,7 @@ async def test_dropping_needs_yes(run: Run, database_url: str) -> None:
 
 async def test_dropping_deletes_everything(run: Run, database_url: str) -> None:
     await add_ada(run)
-    assert done(await run("db", "drop", "--yes")) == "Everything is deleted.\n"
+    assert done(await run("db", "drop", "--yes")) == "Everything has been deleted.\n"
     assert await tables(database_url) == set()
     assert "has not been created yet" in refusal(await run("user", "list"))
 
@@ -571,7 +571,7 @@ async def test_dropping_deletes_everything(run: Run, database_url: str) -> None:
 async def test_a_file_that_is_being_served_is_not_dropped(
     app: Quart, alice: User, run: Run, database_url: str
 ) -> None:
-    assert "Another process serves" in refusal(await run("db", "drop", "--yes"))
+    assert "Another process is already serving" in refusal(await run("db", "drop", "--yes"))
     assert await count(database_url, User) == 1
 
 
@@ -581,7 +581,7 @@ def test_a_file_that_another_process_serves_is_not_dropped(environment: dict[str
     with hypercorn_server(environment) as server:
         code, out, err = sh(environment, "sched_async", "db", "drop", "--yes")
         assert (code, out) == (1, "")
-        assert err.startswith("Error: Another process serves")
+        assert err.startswith("Error: Another process is already serving")
         assert server.process.poll() is None
     assert sh(environment, "sched_async", "db", "drop", "--yes")[0] == 0
 
@@ -771,7 +771,7 @@ async def test_a_real_process_takes_a_name_in_any_language(
 async def test_a_name_in_no_known_bytes_is_refused(run: Run, database_url: str) -> None:
     who = ("zoe@example.org", "--name", "Zo\udceb", "--timezone", "UTC")
     said = refusal(await run("user", "add", *who, "--password-stdin", stdin=PASSWORD))
-    assert said == "name: This is not text in UTF-8."
+    assert said == "name: This is not UTF-8 text."
     assert await count(database_url, User) == 0
 
 
@@ -791,7 +791,7 @@ async def test_the_list_shows_who_is_an_administrator(run: Run, alice: User, mal
 
 
 LAST = (
-    "alice@example.org is the last administrator. Make somebody else one first, or pass --yes to "
+    "alice@example.org is the last administrator. Make someone else one first, or pass --yes to "
     "confirm."
 )
 

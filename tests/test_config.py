@@ -22,7 +22,7 @@ ADDRESS = "must look like https://sched.example.org"
 NO_PATH = "must be a scheme and a host, without a path"
 DRIVER = "must begin with sqlite+aiosqlite:// or postgresql+asyncpg://"
 NO_MEMORY = "must name a file, since a database in memory forgets everything"
-NO_DATABASE = "is not a database address"
+NO_DATABASE = "is not a database URL"
 SHORT = "must be at least 32 random characters"
 EXAMPLE = "looks like an example; use random characters"
 

@@ -291,7 +291,7 @@ async def test_several_upgrades_at_once_are_fine(empty_url: str, processes: int)
 async def test_a_database_of_a_newer_version_is_refused_and_left_alone(database_url: str) -> None:
     async with migrating(database_url) as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(StartupError, match="was made by a newer version of sched_async"):
+    with pytest.raises(StartupError, match="was created by a newer version of sched_async"):
         await upgrade(database_url)
     async with migrating(database_url) as connection:
         assert await connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"

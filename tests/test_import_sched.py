@@ -359,7 +359,7 @@ async def test_an_account_without_an_address_is_skipped_and_named(
     assert done(result) == "Imported 1 accounts and 1 appointments.\n"
     assert result.stderr.splitlines() == [
         "Skipped account 2: This is not an email address.",
-        "Skipped appointment 2: it belongs to nobody here.",
+        "Skipped appointment 2: its owner has not been imported.",
     ]
     assert [user.email for user in await users(app)] == ["ada1@example.org"]
 

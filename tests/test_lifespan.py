@@ -124,7 +124,10 @@ def test_a_damaged_key_is_refused_and_left_alone(
     path.write_bytes(content)
     with pytest.raises(StartupError) as refused:
         prepare(app_in(tmp_path))
-    assert str(refused.value) == f"The secret key in {path} {reason}; remove it to have one made."
+    assert (
+        str(refused.value)
+        == f"The secret key in {path} {reason}; delete the file to have a new one created."
+    )
     assert path.read_bytes() == content
 
 
@@ -209,8 +212,8 @@ def start(tmp_path: Path) -> Start:
 def test_a_second_process_on_one_file_is_refused(start: Start, tmp_path: Path) -> None:
     with hypercorn_server({"SCHED_DATA_DIR": str(tmp_path)}) as server:
         assert start() == (
-            f"Another process serves {tmp_path}/sched.db already. SQLite has room for one; "
-            "for several use PostgreSQL (SCHED_DATABASE_URL)."
+            f"Another process is already serving {tmp_path}/sched.db. SQLite allows only one; "
+            "to run several, use PostgreSQL (SCHED_DATABASE_URL)."
         )
         assert server.process.poll() is None
     with hypercorn_server({"SCHED_DATA_DIR": str(tmp_path)}) as server:
@@ -286,7 +289,7 @@ def test_a_server_that_is_not_there_is_named_without_its_password(start: Start) 
 
 OTHER_PORT = (
     "sched_async: this server listens on port {port}, but its links lead to {url}. Unless "
-    "something passes requests on from there, stop it and set SCHED_PUBLIC_URL={right}\n"
+    "a proxy forwards requests from there, stop it and set SCHED_PUBLIC_URL={right}\n"
 )
 
 

@@ -666,15 +666,15 @@ async def test_the_command_line_shows_the_outbox_and_tries_again(
     rows = await mails(app)
     waiting_since = f"{rows[-1].created_at:%Y-%m-%d %H:%M} UTC"
     assert await asyncio.to_thread(sh, environment, *command, "mail", "status") == (
-        f"Mail goes to {server.url}, from sched@localhost.\n"
-        f"Waiting: 1, the first since {waiting_since}\n"
+        f"Email is sent through {server.url}, from sched@localhost.\n"
+        f"Waiting: 1, the oldest since {waiting_since}\n"
         "Sent in the last 7 days: 1\n"
         "Given up: 1\n"
         "Last problem: the server refuses the recipient: 450 4.2.1\n"
     )
     server.answers = {}
     retried = await asyncio.to_thread(sh, environment, *command, "mail", "retry")
-    assert retried == "1 message is due again.\n"
+    assert retried == "1 message will be retried.\n"
     await send(app)
     assert [is_sent(row) for row in await mails(app)] == [True, True, False]
 
@@ -703,8 +703,8 @@ async def test_without_a_server_nothing_is_written_or_attempted(
     environment["SCHED_MAIL_URL"] = ""
     shown = await asyncio.to_thread(sh, environment, "sched_async", "mail", "status")
     assert shown == (
-        "No mail is sent: SCHED_MAIL_URL is not set.\n"
-        f"Waiting: 1, the first since {row.created_at:%Y-%m-%d %H:%M} UTC\n"
+        "Email is off: SCHED_MAIL_URL is not set.\n"
+        f"Waiting: 1, the oldest since {row.created_at:%Y-%m-%d %H:%M} UTC\n"
         "Sent in the last 7 days: 0\n"
         "Given up: 0\n"
     )

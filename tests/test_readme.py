@@ -36,9 +36,10 @@ DOCUMENTS = (
     "CHANGELOG.md",
     "docs/security.md",
     "docs/compared.md",
+    "docs/coming-from-flask-login.md",
 )
 README = (ROOT / "README.md").read_text("utf-8")
-ARTICLE = "Coming from Flask-Login: each step here"
+ARTICLE = (ROOT / "docs" / "coming-from-flask-login.md").read_text("utf-8")
 NEWEST = (
     "INSERT INTO one_time_token (token_hash, purpose, expires_at, data) "
     "VALUES ('newest', 'setup', 0, '{}')"
@@ -86,7 +87,7 @@ def test_the_settings_are_those_that_exist() -> None:
 
 def test_the_commands_are_those_that_exist() -> None:
     shown = {}
-    for cell, meaning in rows(section("The command line")):
+    for cell, meaning, _ in rows(section("Managing accounts")):
         words = cell.strip("`").removeprefix("sched-async ").split()
         path = [word for word in words if word.islower() and not word.startswith("--")]
         shown[" ".join(path)] = meaning
@@ -94,7 +95,10 @@ def test_the_commands_are_those_that_exist() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", sorted(set(re.findall(r"sched-async ((?:user|db|mail|import-sched)\b[^\n`]*)", README)))
+    "line",
+    sorted(
+        set(re.findall(r"sched-async ((?:user|db|mail|import-sched)\b[^\n`]*)", README + ARTICLE))
+    ),
 )
 def test_every_command_is_written_as_it_works(line: str) -> None:
     result = CliRunner().invoke(cli.main, [*shlex.split(line), "--help"])
@@ -175,9 +179,9 @@ def run(folder: Path, *arguments: str, stdin: str = "") -> str:
 # The steps of the original
 
 
-@pytest.mark.parametrize("code", blocks("python"))
+@pytest.mark.parametrize("code", blocks("python") + blocks("python", ARTICLE))
 def test_all_python_compiles_by_itself(code: str) -> None:
-    assert compile(code, "README.md", "exec").co_code
+    assert compile(code, "example.py", "exec").co_code
 
 
 @pytest.fixture
@@ -186,9 +190,9 @@ async def hello(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> As
     for name, value in settings.items():
         monkeypatch.setenv(config.PREFIX + name, str(value))
     module: dict[str, Any] = {"__name__": "hello"}
-    exec(compile("\n\n".join(blocks("python", section(ARTICLE))), "hello.py", "exec"), module)
+    exec(compile("\n\n".join(blocks("python", ARTICLE)), "hello.py", "exec"), module)
     app: Quart = module["app"]
-    page = DictLoader({"hello.html": blocks("jinja")[0]})
+    page = DictLoader({"hello.html": blocks("jinja", ARTICLE)[0]})
     app.jinja_env.loader = ChoiceLoader([page, *filter(None, [app.jinja_env.loader])])
     async with app.test_app():
         async with app.app_context():
@@ -214,7 +218,7 @@ async def test_the_session_keeps_the_eggs(hello: Quart) -> None:
 async def test_a_stranger_is_sent_to_the_login_page_with_the_message(hello: Quart) -> None:
     client = Client(hello)
     assert await (await client.get("/who/")).get_json() == {"who": "nobody"}
-    assert "Hello whoever you are" in await text(await client.get("/hello/"))
+    assert "Hello stranger" in await text(await client.get("/hello/"))
     refused = await client.get("/secret/")
     assert (refused.status_code, refused.location) == (303, "/login/?next=/secret/")
     assert "Please log in to say hello." in await text(await client.get("/login/"))
@@ -270,7 +274,7 @@ async def test_a_query_that_starts_at_its_owner_finds_her_rows(hello: Quart) -> 
 
 
 def test_the_filters_show_what_they_did() -> None:
-    _, source = blocks("jinja")
+    _, source = blocks("jinja", ARTICLE)
     start = datetime(2026, 11, 24, 9, 30)
     appointment = SimpleNamespace(start=start, end=start.replace(hour=11), description="a\n<b>")
     shown = create_app().jinja_env.from_string(source).render(appointment=appointment)

@@ -203,7 +203,9 @@ async def test_a_login_that_is_refused_leaves_no_row(
         assert (await db.scalars(select(LoginSession))).all() == []
 
 
-BEGIN = "There are no accounts here yet. To make the first, open the link that this server printed"
+BEGIN = (
+    "There are no accounts here yet. To create the first, open the link that this server printed"
+)
 
 
 async def test_a_server_without_accounts_says_how_to_begin(app: Quart, client: Browser) -> None:

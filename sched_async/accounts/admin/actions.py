@@ -24,12 +24,12 @@ from ..users import is_last_administrator, user_by_email
 
 MOST_USERS = 10_000
 LAST_ADMINISTRATOR = (
-    "{} is the last administrator. Make somebody else one first, or pass --yes to confirm."
+    "{} is the last administrator. Make someone else one first, or pass --yes to confirm."
 )
 
 
 async def deactivate(db: AsyncSession, user: User) -> str:
-    """Deactivate an account and end its sessions; nothing of it is deleted."""
+    """Deactivate an account and end its sessions; nothing is deleted."""
     user.is_active = False
     user.delete_at = None  # whoever cannot sign in could not keep it
     await revoke_all(db, user.id)
@@ -38,24 +38,24 @@ async def deactivate(db: AsyncSession, user: User) -> str:
 
 
 async def activate(db: AsyncSession, user: User) -> str:
-    """Activate a deactivated account again."""
+    """Reactivate a deactivated account."""
     user.is_active = True
     activity.record(db, user.id, "activated", by_owner=False)
     return f"{user.email} is active again."
 
 
 async def sign_out(db: AsyncSession, user: User) -> str:
-    """End every login session of an account."""
+    """End all sessions of an account."""
     ended = counted(await revoke_all(db, user.id, links=False), "session")
     activity.record(db, user.id, "signed_out", by_owner=False)
     return f"{user.email} has been signed out everywhere ({ended})."
 
 
 async def require_second_factor(db: AsyncSession, user: User) -> str:
-    """Require two-factor authentication of an account."""
+    """Require two-factor authentication for an account."""
     user.needs_second_factor = True
     activity.record(db, user.id, "second_factor_required", by_owner=False)
-    return f"{user.email} must now use two-factor authentication."
+    return f"Two-factor authentication is now required for {user.email}."
 
 
 async def release_second_factor(db: AsyncSession, user: User) -> str:
@@ -66,7 +66,7 @@ async def release_second_factor(db: AsyncSession, user: User) -> str:
 
 
 async def make_administrator(db: AsyncSession, user: User) -> str:
-    """Make somebody an administrator, who looks after all accounts."""
+    """Make someone an administrator."""
     user.is_admin = True
     activity.record(db, user.id, "made_administrator", by_owner=False)
     return f"{user.email} is now an administrator."
@@ -80,14 +80,14 @@ async def end_administrator(db: AsyncSession, user: User) -> str:
 
 
 async def remove_second_factor(db: AsyncSession, user: User) -> str:
-    """Remove a lost second factor, and end the account's sessions."""  # ASVS 6.4.4
+    """Turn off two-factor authentication for an account and end its sessions."""  # ASVS 6.4.4
     if user.totp_secret is None:
         raise RefusedError(f"{user.email} does not use two-factor authentication.")
     await codes.remove_factor(db, user.id)
     await revoke_all(db, user.id, links=False)
     activity.record(db, user.id, "factor_removed", by_owner=False)
     await mail.post(db, user.email, "factor_off", name=user.name)
-    return f"{user.email} now signs in with the password alone."
+    return f"Two-factor authentication is now off for {user.email}."
 
 
 Action = Callable[[AsyncSession, User], Awaitable[str]]

@@ -27,7 +27,7 @@ from ..users import is_taken
 from .rules import TAKEN, InvitedForm, find_link, finish
 
 LIFETIME = timedelta(days=7)
-CLOSED = "Registration is closed. Set SCHED_REGISTRATION to “invite” to let invited people in."
+CLOSED = "Registration is closed. Set SCHED_REGISTRATION to “invite” to invite people."
 
 blueprint = Blueprint("invitations", __name__)
 
