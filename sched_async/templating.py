@@ -24,11 +24,13 @@ def init_app(app: Quart) -> None:
     app.update_template_context = partial(add_context, app)  # type: ignore[method-assign]
 
 
-async def add_context(app: Quart, context: dict[str, Any]) -> None:
+async def add_context(app: Quart, *arguments: Any) -> None:
     """As Quart does it, only that a plain function is called here, and not in a thread.
 
-    Quart-Auth's is one, and each blueprint has one of Flask's: 0.2 ms for each page.
+    Quart-Auth's is one, and each blueprint has one of Flask's: 0.2 ms for each page.  What is
+    added to comes last; since Quart 0.23 the app's context comes before.
     """
+    context: dict[str, Any] = arguments[-1]
     given = context.copy()
     for name in (None, *reversed(request.blueprints if has_request_context() else ())):
         for processor in app.template_context_processors[name]:
