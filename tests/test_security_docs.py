@@ -72,49 +72,51 @@ def figures() -> dict[str, Any]:
     hour, quarter = words(throttle.HOUR), words(throttle.SPAN)
     return {
         "A login session without use": sessions.IDLE,
-        "A login session in all": sessions.ABSOLUTE,
+        "A login session in total": sessions.ABSOLUTE,
         "A login session with “Keep me signed in”, used or not": sessions.REMEMBERED,
-        "Login sessions of a person": sessions.MOST,
-        "“Confirm it is you” holds for": fresh_login.PROOF_LIFETIME,
-        "The second step of signing in": pending_login.LIFETIME,
-        "Wrong codes in one second step": pending_login.MOST_WRONG,
+        "Login sessions per person": sessions.MOST,
+        "“Confirm it's you” is valid for": fresh_login.PROOF_LIFETIME,
+        "The two-factor step of signing in": pending_login.LIFETIME,
+        "Wrong codes in one sign-in": pending_login.MOST_WRONG,
         f"Wrong codes for an account from unknown browsers, in {quarter}": (
             throttle.CODES_PER_ACCOUNT
         ),
         f"Recovery codes tried for an account from unknown browsers, in {quarter}": (
             throttle.RECOVERY_PER_ACCOUNT
         ),
-        "A code of an app is that of a step of": timedelta(seconds=totp.STEP),
+        "An app shows each code for": timedelta(seconds=totp.STEP),
         "Recovery codes": codes.RECOVERY_CODES,
         "A trusted device": known_browsers.TRUSTED,
-        "Known browsers of a person": known_browsers.MOST,
-        "A known browser is known for": known_browsers.REMEMBERED,
-        "Wrong passwords for one account from one address, or in one known browser": default(
+        "Known browsers per person": known_browsers.MOST,
+        "A known browser is remembered for": known_browsers.REMEMBERED,
+        "Wrong passwords for an account from one IP address, or from one known browser": default(
             "LOGIN_LIMIT_ACCOUNT"
         ),
-        "Wrong passwords from one address": default("LOGIN_LIMIT_ADDRESS"),
-        "Wrong passwords from everywhere but known browsers": (throttle.SIGN_INS_FROM_EVERYWHERE),
-        "These are counted within": throttle.SPAN,
-        f"Requests for a new password from one address, in {hour}": throttle.RESETS_PER_ADDRESS,
-        f"Registrations from one address, in {hour}": throttle.REGISTRATIONS_PER_ADDRESS,
-        f"Messages to one mailbox that anybody can cause for one reason, in {hour}": (
+        "Wrong passwords from one IP address": default("LOGIN_LIMIT_ADDRESS"),
+        "Wrong passwords from everywhere except known browsers": (
+            throttle.SIGN_INS_FROM_EVERYWHERE
+        ),
+        "These are counted over": throttle.SPAN,
+        f"Password reset requests from one IP address, in {hour}": throttle.RESETS_PER_ADDRESS,
+        f"Registrations from one IP address, in {hour}": throttle.REGISTRATIONS_PER_ADDRESS,
+        f"Messages to one mailbox that anyone can cause for one reason, in {hour}": (
             throttle.MAILS_PER_ACCOUNT
         ),
-        "A link for a new password": password_reset.LIFETIME,
-        "A link for the first account": SETUP_LIFETIME,
+        "A password reset link": password_reset.LIFETIME,
+        "The link to create the first account": SETUP_LIFETIME,
         "An invitation": invitations.LIFETIME,
-        "A link that proves the address of a new account": register.LIFETIME,
-        "A link that proves a changed address": email.LIFETIME,
-        "An account that is to be deleted can be kept for": delete_account.GRACE,
+        "A link that confirms the address of a new account": register.LIFETIME,
+        "A link that confirms a changed address": email.LIFETIME,
+        "An account due for deletion can be kept within": delete_account.GRACE,
         "Activity is kept for": activity.KEPT,
-        "The least characters of a password": passwords.MIN_LENGTH,
-        "The most characters of a password": passwords.MAX_LENGTH,
+        "Minimum characters in a password": passwords.MIN_LENGTH,
+        "Maximum characters in a password": passwords.MAX_LENGTH,
         "Argon2id, memory": f"{passwords.hasher.memory_cost // 1024} MiB",
         "Argon2id, passes": passwords.hasher.time_cost,
-        "Random bits of a token": 256,
-        "A message is tried": f"{len(mail.WAITS) + 1} times",
-        "A message that was sent is listed for": mail.KEPT_SENT,
-        "Any message is forgotten after": mail.KEPT_AT_ALL,
+        "Random bits in a token": 256,
+        "Attempts to send a message": len(mail.WAITS) + 1,
+        "A sent message is listed for": mail.KEPT_SENT,
+        "Any message is deleted after": mail.KEPT_AT_ALL,
     }
 
 
@@ -165,7 +167,7 @@ async def test_tokens_have_the_bits_that_are_promised(
     signed = urlsafe_b64decode((cookie(client) or "").partition(".")[0] + "==")
     async with app.app_context():
         link = await password_reset.link_for(alice.email)
-    [promised] = re.findall(r"^\| Random bits of a token \| (\d+) \|", PAGE, re.M)
+    [promised] = re.findall(r"^\| Random bits in a token \| (\d+) \|", PAGE, re.M)
     for token in (str(json.loads(signed)), link.split("/")[-2]):
         assert tokens.TOKEN.fullmatch(token)
         assert len(urlsafe_b64decode(token + "=")) * 8 == int(promised)
@@ -194,7 +196,7 @@ def callers(package: Path, function: str) -> set[str]:
 
 async def test_the_public_addresses_are_listed(app: Quart) -> None:
     """ASVS 6.1.3, 8.1.1."""
-    [listed] = re.findall(r"These addresses are for everybody: (.*?)\.\n", PAGE, re.S)
+    [listed] = re.findall(r"These addresses are public: (.*?)\.\n", PAGE, re.S)
     public = {
         re.sub(r"<[^>]*>", "…", rule.rule)
         for rule in app.url_map.iter_rules()
