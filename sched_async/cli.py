@@ -1,7 +1,7 @@
 """The command line: ``sched-async …``, and the same under ``quart --app sched_async …``.
 
-It works on the database itself, so also while nothing is served.  Exit codes: 0 done,
-1 refused with a sentence on stderr, 2 wrong usage.
+It works directly on the database, whether or not the server is running.  Exit codes:
+0 success, 1 refused (reason on stderr), 2 usage error.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ def init_app(app: Quart) -> None:
 
 
 def on_app(work: Callable[..., Awaitable[str]]) -> Callable[..., None]:
-    """Run a coroutine function as a command, and print what it gives; it takes the app first."""
+    """Run a coroutine function as a command and print what it returns; it takes the app first."""
 
     @click.pass_obj
     @functools.wraps(work)
@@ -58,7 +58,7 @@ def on_app(work: Callable[..., Awaitable[str]]) -> Callable[..., None]:
 
 
 def _as_typed(name: str, value: Any) -> Any:
-    """In the language C Python takes UTF-8 for characters that there are none of."""
+    """In the C locale, Python reads UTF-8 arguments as surrogates."""
     if not isinstance(value, str):
         return value
     try:

@@ -311,12 +311,12 @@ SETTINGS = (
     ),
 )
 
-# Were settings once; whoever has them in the environment can start as ever.
+# Former settings: the server still starts where they are set.
 RETIRED = frozenset({"HASH_QUEUE", "LOGIN_LIMIT_ALL", "LOGIN_LIMIT_MINUTES"})
 
 
 def retired() -> list[str]:
-    """What the environment sets that is no setting any more."""
+    """Former settings that the environment still sets."""
     return [PREFIX + name for name in sorted(RETIRED) if PREFIX + name in os.environ]
 
 

@@ -139,7 +139,7 @@ async def upgrade(url: URL | str) -> None:
 
 
 async def refuse_missing(url: URL) -> None:
-    """Raise StartupError where nothing has been made yet, as by whoever lacks the settings."""
+    """Raise StartupError if there is no database yet, as when the settings are missing."""
     refuse_missing_file(url)
     async with migrating(url) as connection:
         if not await connection.run_sync(migrations.is_made):

@@ -40,7 +40,7 @@ class StartupError(Exception):
 
 
 class RefusedError(Exception):
-    """What somebody asked for is not possible; ``field`` names the form field at fault."""
+    """What was asked for is not possible; ``field`` names the form field at fault."""
 
     def __init__(self, message: str, field: str | None = None) -> None:
         super().__init__(message)
@@ -217,7 +217,7 @@ def _reason(error: Exception) -> str:
 
 
 def wants_json() -> bool:
-    """Whether whoever asks is a script: fetch in a page, or a client that speaks JSON."""
+    """Whether a script is asking: fetch in a page, or a client that accepts JSON."""
     if has_websocket_context() or request.method == "DELETE" or request.is_json:
         return True
     if request.headers.get("Sec-Fetch-Dest") == "empty":

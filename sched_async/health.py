@@ -1,4 +1,4 @@
-"""For whoever watches the server: is it alive, and can it work?"""
+"""For monitoring: is the server alive, and can it work?"""
 
 from quart import Blueprint, Quart, jsonify
 from quart.typing import ResponseReturnValue
@@ -24,6 +24,6 @@ async def live() -> ResponseReturnValue:
 @blueprint.route("/ready")
 @public
 async def ready() -> ResponseReturnValue:
-    """The database answers; when it does not, this is a 503 like any other page."""
+    """The database responds; if it does not, this is a 503 like any other page."""
     await db.execute(text("SELECT 1"))
     return jsonify(status="OK")

@@ -32,7 +32,7 @@ def init_app(app: Quart) -> None:
         """Everything open and locked; when that fails, one line and exit code 1."""
         set_up_logging()
         for name in retired():
-            log.warning("%s is no setting any more: it is ignored", name)
+            log.warning("%s is no longer a setting and is ignored", name)
         try:
             prepare(app)
             with only_server(app.config["DATABASE_URL"]):
@@ -61,7 +61,7 @@ async def working(app: Quart, *, make: bool = False) -> AsyncIterator[None]:
 
 
 def set_up_logging() -> None:
-    """To stderr, in UTC, unless whoever runs us has arranged it otherwise."""
+    """To stderr, in UTC, unless logging is already configured."""
     logger = logging.getLogger("sched_async")
     if not logger.hasHandlers():
         formatter = logging.Formatter(LOG_FORMAT, "%Y-%m-%dT%H:%M:%S")
@@ -95,7 +95,7 @@ def _kept_key(path: Path) -> str:
 
 
 def _make_key(path: Path) -> None:
-    """Whole or not at all (a link is), and never over one that another start has made."""
+    """Atomically (by a link), and never over one that another start has created."""
     with NamedTemporaryFile("w", dir=path.parent) as file:  # its mode is 0600
         file.write(secrets.token_urlsafe(48))
         file.flush()

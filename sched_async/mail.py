@@ -1,4 +1,4 @@
-"""Mail on its way out: written down with what it is about, sent by a background job.
+"""The outbox: email is stored in the transaction it is about, and sent by a background job.
 
 ``post`` adds a message to the transaction that gives the reason for it, so there is one if,
 and only if, the thing happened.  Sending is nobody's request: each process of the app takes
@@ -116,7 +116,7 @@ def is_configured() -> bool:
 
 
 async def post(db: AsyncSession, to: str, template: str, **context: object) -> None:
-    """Write a message down, from templates/mail/<template>.txt; the caller commits.
+    """Put a message in the outbox, from templates/mail/<template>.txt; the caller commits.
 
     Without a mail server nothing is written: it would
     be sent, with a link long dead, on the day that somebody sets one.  Raises ValueError for

@@ -5,7 +5,7 @@ the database, so that SQLite and PostgreSQL compare them alike.  Values are plai
 no method awaits.
 
 Rows are numbered, and no number is ever used twice: it stands in addresses and forms that
-somebody may still have open when the row is long gone.
+someone may still have open long after the row is gone.
 """
 
 import secrets
@@ -101,7 +101,7 @@ class User(Base):
 
 
 class LoginSession(Base):
-    """Somebody signed in, in one browser.
+    """A person signed in, in one browser.
 
     The cookie holds a random token; this row holds its SHA-256, so that a copy of the
     database signs nobody in.  Without the row the cookie is worth nothing.
@@ -117,13 +117,13 @@ class LoginSession(Base):
     last_seen_at: Mapped[datetime] = mapped_column(UtcSeconds, default=now)
     expires_at: Mapped[datetime] = mapped_column(UtcSeconds)
     proven_at: Mapped[datetime] = mapped_column(UtcSeconds, default=now)
-    """When whoever sits there last gave the password, and the second factor if any."""
+    """When the password, and the code if any, was last entered in this session."""
     address: Mapped[str] = mapped_column(String(45), default="")
     user_agent: Mapped[str] = mapped_column(String(255), default="")
 
 
 class OneTimeToken(Base):
-    """Leave to do one thing once; taking the row is using it up.
+    """Permission to do one thing once; taking the row uses it up.
 
     ``user_id`` is whose account it is about, ``email`` the address that it was sent to and
     so proves, ``data`` what has to wait until then.
@@ -142,7 +142,7 @@ class OneTimeToken(Base):
 
 
 class KnownBrowser(Base):
-    """A browser in which somebody has signed in before, known by a cookie of its own."""
+    """A browser that someone has signed in with before, known by its own cookie."""
 
     __tablename__ = "device"
     __table_args__ = (
@@ -241,7 +241,7 @@ class Appointment(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
     uid: Mapped[str] = mapped_column(String(255), default=new_uid)
-    """Its name in other calendars, for good."""
+    """Its permanent name in other calendars."""
     title: Mapped[str] = mapped_column(String(255))
     start: Mapped[datetime] = mapped_column(DateTime)
     end: Mapped[datetime] = mapped_column(DateTime)

@@ -1,4 +1,4 @@
-"""Templates, and the addresses in them, made once for everybody.
+"""Templates, and the addresses in them, made once for everyone.
 
 Quart compiles templates to coroutines and each app anew.  None of ours waits for
 anything, so they are compiled to plain functions, once for all apps of a process: a list

@@ -1,4 +1,4 @@
-"""For whoever scripts the app: an async test client that is signed in.
+"""For scripts and tests: an async test client that is signed in.
 
     async with app.test_app():
         client = await signed_in(app, "ada@example.org")
@@ -32,7 +32,7 @@ class Client(QuartClient):
 
 
 async def signed_in(app: Quart, email: str, *, remember: bool = False) -> Client:
-    """A client with a live login session of the user with this e-mail.
+    """A client with a live login session of the user with this email.
 
     The app must be running (``app.test_app()``).  Raises LookupError for an unknown one.
     """

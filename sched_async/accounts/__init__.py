@@ -1,4 +1,4 @@
-"""Sessions and users: signing in and out, making accounts, and looking after them."""
+"""Accounts: signing in and out, creating accounts, and managing them."""
 
 from quart import Quart
 

@@ -74,7 +74,7 @@ def record(
 ) -> None:
     """Write an event of ``EVENTS`` down, with where it came from; the caller commits.
 
-    Where somebody else does it, their browser and address are not the owner's to know.  Beside
+    If someone else does it, their browser and address are not recorded.  Beside
     a request, ``where`` is its ``origin()``.
     """
     if event not in EVENTS:
@@ -100,7 +100,7 @@ def _forget(session: Session) -> None:
 
 
 async def record_failure(email: str, where: dict[str, str]) -> None:
-    """Beside the request: whoever gave a wrong password waits no longer for a known address.
+    """Beside the request, so that a known address does not make the response slower.
 
     ``where`` is the ``origin()`` of the request.
     """

@@ -1,4 +1,4 @@
-"""Clear away what nobody can use any more: rows whose time is over.
+"""Delete rows that have expired.
 
 None of it works or shows after its time; this only keeps the tables small, and the
 promise that activity goes after 90 days.
@@ -47,7 +47,7 @@ def _over(moment: datetime) -> tuple[tuple[type[Base], ColumnElement[bool]], ...
 
 
 async def _sweep_batch(model: type[Base], is_over: ColumnElement[bool]) -> int:
-    """Delete some, and say how many; rows that another node is at are left to it."""
+    """Delete some and return how many; skips rows that another node is deleting."""
     (key,) = inspect(model).primary_key
     some: Any = select(key).where(is_over).limit(BATCH).with_for_update(skip_locked=True)
     async with begin() as db:

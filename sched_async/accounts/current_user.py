@@ -1,4 +1,4 @@
-"""Whoever makes a request, with Flask-Login's names for what one asks of them."""
+"""The user of a request, with Flask-Login's names."""
 
 from collections.abc import Generator
 from typing import Any
@@ -9,7 +9,7 @@ from ..models import LoginSession, User
 
 
 class Answer:
-    """A truth that may also be awaited, as Quart-Auth's own ``is_authenticated`` must be."""
+    """A bool that can also be awaited, as Quart-Auth's own ``is_authenticated`` must be."""
 
     def __init__(self, value: bool) -> None:
         self.value = value
@@ -23,7 +23,7 @@ class Answer:
 
 
 class CurrentUser(AuthUser):
-    """Whoever makes this request: a ``User`` with their login session, or nobody."""
+    """The user of this request: a ``User`` with their login session, or nobody."""
 
     def __init__(
         self, auth_id: str | None, user: User | None = None, login: LoginSession | None = None

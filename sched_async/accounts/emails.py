@@ -1,4 +1,4 @@
-"""E-mail addresses in the one form in which they are kept and looked for."""
+"""Email addresses in the one form in which they are stored and looked up."""
 
 from email_validator import EmailNotValidError, validate_email
 

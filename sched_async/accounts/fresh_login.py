@@ -49,13 +49,13 @@ class ConfirmForm(Form):
 
 
 class ConfirmWithCodeForm(ConfirmForm):
-    """For whoever has a second factor."""
+    """For people who use two-factor authentication."""
 
     code = StringField("Code", [InputRequired(), Length(max=codes.MAX_TYPED), PlainText()])
 
 
 def fresh_login_required(view: View) -> View:
-    """Mark a view that only somebody who has just proven to be the owner may use."""
+    """Mark a view that needs a recent confirmation that this is the owner."""
 
     @wraps(view)
     async def guarded(*arguments: Any, **values: Any) -> Any:

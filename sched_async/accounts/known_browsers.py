@@ -1,4 +1,4 @@
-"""Browsers in which somebody has signed in before, each known by a cookie of its own.
+"""Browsers that someone has signed in with before, each known by its own cookie.
 
 The cookie holds a random token and lasts over sign-outs; a row holds its SHA-256 and one
 person who has signed in there.  So it tells nobody else's sign-ins apart, and a copy of
@@ -51,9 +51,9 @@ async def known_to(account: ColumnElement[bool]) -> str | None:
 
 
 async def remember(db: AsyncSession, user_id: int) -> KnownBrowser:
-    """Know this browser from now on, as somebody signs in; the caller commits.
+    """Remember this browser when someone signs in; the caller commits.
 
-    For somebody new it gets another token: it could be a stranger's, put there by them.
+    For a new person it gets a new token: the old one could have been planted.
     """
     token = _token()
     if token is None or await _find(db, user_id, token) is None:
@@ -70,7 +70,7 @@ async def renew(db: AsyncSession, user_id: int) -> KnownBrowser:
 
 
 async def forget(db: AsyncSession, user_id: int, *, keep_here: bool = False) -> None:
-    """Know none of a person's browsers any more, or this one alone, and trust none.
+    """Forget all of a person's browsers, or all but this one, and trust none.
 
     Each has tries of its own, so that nobody may go on who signed in there.  The caller commits.
     """
@@ -139,7 +139,7 @@ async def _set_cookie(response: Any) -> Any:
 
 
 async def is_trusted(db: AsyncSession, user_id: int) -> bool:
-    """Whether this browser need not give a code for this person."""
+    """Whether this person needs no code in this browser."""
     device = await current(db, user_id)
     until = device.trusted_until if device is not None else None
     return until is not None and until > now()

@@ -103,7 +103,7 @@ async def complete_login(
 
 
 async def _keep(user_id: int) -> bool:
-    """Take back that the account is to be deleted; whether it was."""
+    """Cancel the deletion of the account; return whether there was one."""
     doomed = (User.id == user_id, User.delete_at.is_not(None))
     kept = update(User).where(*doomed).values(delete_at=None).returning(User.id)
     if await db.scalar(kept) is None:
@@ -122,7 +122,7 @@ async def _is_unchanged(user: User) -> bool:
 
 @blueprint.route("/logout/", methods=["GET", "POST"])
 async def logout() -> ResponseReturnValue:
-    """End the session; a GET, which anybody's link can cause, only asks."""
+    """End the session; a GET, which any link can cause, only asks."""
     if request.method != "POST":
         return await render_template("accounts/logout.html")
     activity.record(db, current_user.user_id, "logout")

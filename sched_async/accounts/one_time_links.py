@@ -1,8 +1,8 @@
-"""Links that give leave to do one thing once.
+"""Links that can be used for one thing, once.
 
 The link carries 256 random bits, the row their SHA-256.  Opening it, which a mail scanner
 does as well, only moves the token from the address into this browser's ``session``: it is
-used up by ``take``, in the transaction that does what it gives leave for.
+used up by ``take``, in the transaction that does what the link is for.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ async def new(db: AsyncSession, purpose: str, lifetime: timedelta, **facts: Any)
 
 
 def link(path: str) -> str:
-    """An address for mails: its host is the one that is set, never the one of a request."""
+    """A URL for emails: its host comes from the settings, never from a request."""
     return f"{current_app.config['PUBLIC_URL']}{path}"
 
 
@@ -75,7 +75,7 @@ async def over(purpose: str, *, again: str | None = None) -> ResponseReturnValue
 
 
 async def void(db: AsyncSession, purpose: str, **whose: Any) -> Sequence[str]:
-    """End all links for one purpose, of that user or address; gives the hashes of their tokens."""
+    """End all links for one purpose, of that user or address; returns the tokens' hashes."""
     theirs = (OneTimeToken.purpose == purpose, *_with(whose))
     ended = delete(OneTimeToken).where(*theirs).returning(OneTimeToken.token_hash)
     return (await db.scalars(ended)).all()

@@ -1,6 +1,6 @@
 """Forgotten password: a link to the owner's address lets them choose a new one.
 
-Whoever asks for a link gets the same page at once, whether or not there is an account:
+Everyone who asks for a link gets the same page at once, whether or not there is an account:
 the address is looked up after the answer.  A link works once, for an hour, and not any
 more after a later sign-in, a newer link, a deactivation, or a change of the password or
 the address.  It signs nobody in, so a second factor is still asked for.
@@ -59,7 +59,7 @@ class ForgotForm(Form):
 @blueprint.route("/forgot/", methods=["GET", "POST"])
 @public
 async def forgot() -> ResponseReturnValue:
-    """Ask for a link; the answer never tells whether the address is known."""
+    """Ask for a link; the response never reveals whether the address is known."""
     form = ForgotForm(await request.form)
     if mail.is_configured() and form.validate_on_submit():
         await throttle.admit(throttle.reset_request())
@@ -89,10 +89,10 @@ async def send_link(work: AsyncSession, user: User) -> None:
 
 
 async def new_link(work: AsyncSession, user: User) -> str:
-    """A link that lets whoever has it set this user's password; earlier ones end.
+    """A link that sets this user's password; earlier ones end.
 
     It remembers the password and the address of today: with another it is void.  Raises
-    RefusedError for somebody deactivated, who could not use it.
+    RefusedError for a deactivated user, who could not use it.
     """
     if not user.is_active:
         raise RefusedError(f"{user.email} is deactivated. Activate the account first.")

@@ -1,7 +1,7 @@
 """Hash and verify passwords, off the event loop.
 
 Argon2id with OWASP's least figures (19 MiB, 2 passes), in a small pool of threads with
-a short queue: however many people sign in at once, everybody else is served, and
+a short queue: however many people sign in at once, everyone else is served, and
 memory stays bounded.  Passwords count byte for byte after Unicode's NFC.
 (OWASP ASVS 5.0, 6.2 and 11.4.2.)
 """
@@ -36,7 +36,7 @@ MIN_LENGTH = 12
 MAX_LENGTH = 1024
 QUEUE = 40  # who may wait for a thread; the next is asked to try again
 CONTEXT_WORDS = ("sched", "async", "appointment", "calendar")
-LEFT_OVER = 8  # characters a new password needs besides what anybody could guess
+LEFT_OVER = 8  # characters a new password needs besides what anyone could guess
 ARGON2 = "$argon2"
 
 HINT = f"At least {MIN_LENGTH} characters. A few random words are easy to remember."
@@ -56,7 +56,7 @@ class HashingPool:
         if not self.places.acquire(blocking=False):
             raise BusyError
         future = self.executor.submit(work, *args)
-        # Not in a ``finally``: when whoever waited has left, the thread is still at it.
+        # Not in a ``finally``: the thread goes on even if nobody is waiting any longer.
         future.add_done_callback(lambda _: self.places.release())
         return await asyncio.wrap_future(future)
 
@@ -76,15 +76,15 @@ def _pool() -> HashingPool:
 
 
 async def authenticate(email: str, password: str) -> User | None:
-    """The active user with this e-mail and password, or None; not limited."""
+    """The active user with this email and password, or None; not limited."""
     user = await find_by_password(email, password)
     return user if user is not None and user.is_active else None
 
 
 async def check_within_limits(email: str, password: str) -> tuple[User | None, Tries]:
-    """Whoever has this e-mail and password, also when deactivated; and the counted try.
+    """The user with this email and password, even if deactivated; and the counted attempt.
 
-    Whoever finds it right takes the try back, in the transaction that does what it was for.
+    If it was right, the caller takes the attempt back, in the transaction that it was for.
     Raises TooManyAttemptsError, without hashing, and BusyError, without counting.
     """
     email = lookup_email(email)
@@ -99,7 +99,7 @@ async def check_within_limits(email: str, password: str) -> tuple[User | None, T
 
 
 async def find_by_password(email: str, password: str) -> User | None:
-    """Whoever has this e-mail and password, also when deactivated; or None.
+    """The user with this email and password, even if deactivated; or None.
 
     Unknown, wrong and inactive take the same time: each costs one hash, during which
     no connection is held.
@@ -194,7 +194,7 @@ class NewPasswordForm(Form):
 def check_new(password: str, *known: str) -> str:
     """The password, if it will do as a new one; else RefusedError.
 
-    ``known`` are texts an attacker would try first: the person's name and e-mail.
+    ``known`` are texts an attacker would try first: the person's name and email.
     There are no rules about kinds of characters (ASVS 6.2.5).
     """
     if len(normal(password)) < MIN_LENGTH:

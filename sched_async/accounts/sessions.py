@@ -2,7 +2,7 @@
 
 Quart-Auth gives the API and the signed cookie; a ``LoginSession`` row gives the cookie
 its meaning.  The cookie carries a random token, the row its SHA-256; without the row, or
-when it has expired, or its user is not active, whoever asks is anonymous.  So signing
+when it has expired, or its user is not active, the request is anonymous.  So signing
 out, deactivating or deleting the row takes effect at the next request, for a copied
 cookie too.
 
@@ -53,7 +53,7 @@ REMEMBERED = timedelta(days=30)
 ABSOLUTE = timedelta(hours=24)
 IDLE = timedelta(hours=12)
 SEEN_EVERY = timedelta(minutes=1)
-MOST = 20  # sessions a person may have: more browsers than anybody uses, few enough to look over
+MOST = 20  # sessions a person may have: more browsers than anyone uses, few enough to review
 MAX_COOKIE = 3900  # bytes, of the 4096 that browsers keep with name and attributes
 PUBLIC_ENDPOINTS = frozenset({"static"})
 
@@ -141,7 +141,7 @@ current_user = cast(CurrentUser, LocalProxy(lambda: _extension().load_user()))
 
 
 def public(view: View) -> View:
-    """Mark a view that anybody may see."""
+    """Mark a view that is public."""
     view.is_public = True  # type: ignore[attr-defined]
     return view
 
@@ -176,7 +176,7 @@ def _extension() -> Sessions:
 
 
 async def require_login() -> None:
-    """Default deny: before each request that is not for everybody, load who asks."""
+    """Default deny: before each request that is not public, load the user."""
     rule = request.url_rule
     if rule is not None and is_public(current_app, rule.endpoint):
         return
@@ -239,7 +239,7 @@ async def _note_seen(login_id: int) -> None:
 
 
 async def login_user(user: User, remember: bool = False) -> None:
-    """Sign somebody in with a new token; a view commits before it answers.
+    """Sign a user in with a new token; a view commits before it answers.
 
     The session that this browser had before ends, and so do the forms made in it.
     """
@@ -289,7 +289,7 @@ async def confirm_login() -> None:
 
 
 async def _make_room(user_id: int) -> None:
-    """Away with what has ended, and with the oldest beyond the most that there may be."""
+    """Delete expired sessions, and the oldest beyond the maximum."""
     theirs = LoginSession.user_id == user_id
     await db.execute(delete(LoginSession).where(theirs, has_ended(now())))
     newest = select(LoginSession.id).where(theirs).order_by(LoginSession.id.desc()).limit(MOST)

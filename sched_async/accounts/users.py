@@ -17,7 +17,7 @@ async def is_taken(db: AsyncSession, email: str) -> bool:
 
 
 async def is_last_administrator(db: AsyncSession, user: User) -> bool:
-    """Whether nobody who stays would look after accounts without this one."""
+    """Whether no active administrator would remain without this one."""
     staying = (User.id != user.id, User.is_active, User.delete_at.is_(None))
     others = select(User.id).where(User.is_admin, *staying).limit(1)
     return user.is_admin and user.is_active and await db.scalar(others) is None

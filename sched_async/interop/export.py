@@ -2,7 +2,7 @@
 
 However much it is, little of it is in memory: rows are read a batch at a time, during which
 alone a connection is held, and written in a thread, to files that move to the disk when they
-grow.  Nothing by which anybody could sign in is in it.
+grow.  It contains nothing that anyone could sign in with.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ Part = tuple[str, AsyncIterator[Sequence[Any]], Callable[[Any], Facts]]
 
 
 async def make(user: User) -> IO[bytes]:
-    """The zip, from its beginning; whoever asked for it closes it."""
+    """The zip, at its beginning; the caller closes it."""
     made = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 (it is handed on)
     try:
         with ZipFile(made, "w", ZIP_DEFLATED) as archive, Events(user) as events:

@@ -6,7 +6,7 @@ made at once none slips through.  What counts is kept as a keyed hash: the table
 neither people nor addresses.
 
 A stranger's sign-in counts for the account at that network address, for the address, and
-for everybody.  In a browser where that person has signed in before it counts for that
+for everyone.  In a browser where that person has signed in before it counts for that
 browser alone, so nobody can lock an owner out.  (OWASP ASVS 5.0, 6.1.1, 6.3.1, 6.6.3.)
 """
 
@@ -79,7 +79,7 @@ def sign_in(email: str, device: str | None) -> list[Limit]:
 
 
 def code(user_id: int, device: str | None) -> list[Limit]:
-    """Codes of a second factor; those from all unknown browsers together."""
+    """Two-factor codes; those from all unknown browsers count together."""
     return [Limit(_key("code", user_id, device), CODES_PER_ACCOUNT, SPAN)]
 
 
@@ -97,7 +97,7 @@ def registration() -> list[Limit]:
 
 
 def mail_to(purpose: str, email: str) -> list[Limit]:
-    """Mail that anybody can have sent to somebody else.
+    """Email that anyone can cause to be sent to someone else.
 
     Each purpose counts by itself, so that no mail keeps back what its owner has asked for.
     """
@@ -105,7 +105,7 @@ def mail_to(purpose: str, email: str) -> list[Limit]:
 
 
 def new_email(user_id: int) -> list[Limit]:
-    """Mail that somebody can have sent to an address that may become theirs."""
+    """Email that a person can cause to be sent to an address that may become theirs."""
     return [Limit(_key("new-email", user_id), MAILS_PER_ACCOUNT, HOUR)]
 
 
@@ -162,7 +162,7 @@ async def take_back(work: AsyncSession, tries: Tries) -> None:
 
 
 async def _wait_for_turn(work: AsyncSession, limits: Iterable[Limit]) -> None:
-    """Whoever counts the same waits until this commits; in SQLite every writer does."""
+    """Others counting the same wait until this commits; in SQLite every writer does."""
     if work.get_bind().dialect.name != "postgresql":
         return
     keys = sorted(limit.key for limit in limits if limit.exact)
@@ -193,7 +193,7 @@ def _filling(limit: Limit, moment: datetime) -> ScalarSelect[datetime]:
 
 
 async def forget_old() -> None:
-    """Delete what counts for nothing any more, a little at a time: others write too."""
+    """Delete attempts that no longer count, a few at a time, because others write too."""
     over = select(Attempt.id).where(Attempt.made_at <= now() - HOUR).limit(AT_ONCE)
     deleted = AT_ONCE
     while deleted == AT_ONCE:

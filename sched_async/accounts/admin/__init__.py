@@ -1,1 +1,1 @@
-"""What is done to an account by somebody else: an administrator or the operator."""
+"""What administrators and the operator can do to accounts."""

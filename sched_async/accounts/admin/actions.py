@@ -1,6 +1,6 @@
-"""What is done to an account by somebody else: its operator or an administrator.
+"""What administrators and the operator can do to an account.
 
-Each takes the account and a writing session, which the caller commits, and gives the sentence
+Each takes the account and a writing session, which the caller commits, and returns a sentence
 that says what was done.  Its docstring is the help of its command.  Whatever takes trust away
 also ends the person's login sessions, and all is written down in their activity.
 """
@@ -31,7 +31,7 @@ LAST_ADMINISTRATOR = (
 async def deactivate(db: AsyncSession, user: User) -> str:
     """Deactivate an account and end its sessions; nothing is deleted."""
     user.is_active = False
-    user.delete_at = None  # whoever cannot sign in could not keep it
+    user.delete_at = None  # its owner could no longer sign in to keep it
     await revoke_all(db, user.id)
     activity.record(db, user.id, "deactivated", by_owner=False)
     return f"{user.email} has been deactivated and signed out everywhere."
@@ -107,7 +107,7 @@ NOT_TO_ONESELF = frozenset({"deactivate", "end-administrator"})
 async def act_on(email: str, act: str, *, sure: bool = False) -> str:
     """Do an action outside a request, and say so; RefusedError where it cannot be done.
 
-    The last administrator stays one, unless somebody is ``sure``.
+    The last administrator stays one, unless ``sure``.
     """
     async with begin() as db:
         user = await user_by_email(db, email)
@@ -128,7 +128,7 @@ async def all_users() -> Sequence[User]:
 
 
 async def set_password(email: str, password: str) -> None:
-    """The operator's way; in the browser nobody sets another person's password."""
+    """For the operator; in the browser nobody sets another person's password."""
     async with reading() as session:
         user = await user_by_email(session, email)
     check_new(password, user.name, user.email)

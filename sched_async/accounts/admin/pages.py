@@ -1,7 +1,7 @@
 """What an administrator does to accounts in the browser.
 
-They see who has an account and its state, and never anybody's appointments.  They never
-see or set a password: a link to set one goes to its owner by mail.  For everybody else
+They see who has an account and its state, and never other people's appointments.  They never
+see or set a password: a link to set one goes to its owner by email.  For everyone else
 these pages do not exist.
 """
 
@@ -37,7 +37,7 @@ blueprint = Blueprint("admin", __name__, url_prefix="/admin/users")
 
 
 def admin_required(view: View) -> View:
-    """Answer 404 to everybody who is not an administrator at this moment."""
+    """Answer 404 to everyone who is not an administrator right now."""
 
     @wraps(view)
     async def guarded(*arguments: Any, **values: Any) -> Any:
@@ -81,7 +81,7 @@ async def _show_list(form: InviteForm) -> str:
 @admin_required
 @fresh_login_required
 async def invite() -> ResponseReturnValue:
-    """Send somebody a link that makes an account."""
+    """Send someone a link that creates an account."""
     form = InviteForm(await request.form)
     if form.validate():
         email = form.email.data or ""
@@ -153,7 +153,7 @@ async def require_of_oneself(user_id: int) -> ResponseReturnValue:
 
 
 def _shuts_oneself_out(user: User) -> bool:
-    """Whether having to have a second factor would stop the one who says so."""
+    """Whether the administrator would lock themselves out of everything but set-up."""
     is_free = user.totp_secret is None and not user.needs_second_factor
     return is_free and user.id == current_user.user_id
 

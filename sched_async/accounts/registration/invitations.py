@@ -1,7 +1,7 @@
 """Invitations: a link, by mail or from the operator, that makes one account.
 
-The address is fixed by the invitation, so whoever opens it has proven theirs, or is known
-to whoever handed it over.
+The address is fixed by the invitation, so the person who opens it has confirmed it, or is known
+to the operator who handed it over.
 """
 
 from datetime import timedelta
@@ -62,7 +62,7 @@ async def invited() -> str | None:
 
 
 async def accept(email: str) -> ResponseReturnValue:
-    """The form for somebody invited, and their account at once."""
+    """The form for an invited person, which creates their account at once."""
     form = InvitedForm(await request.form, email)
     if form.validate_on_submit():
         return await _make(await form.user())

@@ -1,8 +1,8 @@
-"""Registration: by invitation, or open to everybody who can prove their address.
+"""Registration: by invitation, or open to anyone who can confirm their address.
 
 Where it is open, what was typed waits in the row of a link that is mailed to the address,
-and the account is made when the link is followed.  Whoever fills in the form gets the same
-page at once, whether or not the address has an account: that is looked up after the answer,
+and the account is created when the link is opened.  Everyone who fills in the form gets the
+same page at once, whether or not the address has an account: that is looked up after the answer,
 and told by mail alone.  (OWASP ASVS 5.0, 6.3.8.)
 """
 
@@ -40,7 +40,7 @@ blueprint = Blueprint("register", __name__, url_prefix="/register")
 @blueprint.route("/", methods=["GET", "POST"])
 @public
 async def register() -> ResponseReturnValue:
-    """Make an account: somebody invited at once, others when their address is proven."""
+    """Create an account: at once with an invitation, else once the address is confirmed."""
     if current_app.config["REGISTRATION"] != "closed":
         email = await invitations.invited()
         if email is not None:
@@ -90,7 +90,7 @@ async def _write_to(user: User) -> None:
 async def _send_link(work: AsyncSession, user: User) -> None:
     """Earlier links stay good: else a stranger could put theirs in the place of one's own.
 
-    The message holds nothing that was typed, which could be anybody's advertisement.
+    The message holds nothing that was typed, which could be an advertisement.
     """
     data = {"name": user.name, "password_hash": user.password_hash, "timezone": user.timezone}
     token = await one_time_links.new(work, REGISTER, LIFETIME, email=user.email, data=data)

@@ -1,7 +1,7 @@
 """The rules for new accounts, however they come to be.
 
 The first account is made by the link printed at start, or by the command line, and is an
-administrator.  The link is leave to do one thing once: its row is taken, with all others of
+administrator.  The link is permission to do one thing once: its row is taken, with all others of
 its kind, in the transaction that makes the account.  So of several people with a link
 exactly one wins.
 """
@@ -101,7 +101,7 @@ async def find_link(purpose: str) -> OneTimeToken | None:
 
 
 async def setup_link() -> str | None:
-    """A new link for making the first account, good for an hour; None once there is one."""
+    """A new link to create the first account, valid for an hour; None once there is one."""
     async with reading() as work:
         if await has_accounts(work):
             return None

@@ -1,4 +1,4 @@
-"""The account area: the page one comes to, and the ways to all others."""
+"""The account area: its first page, and the menu of all others."""
 
 from quart import Blueprint, Quart, redirect, url_for
 from quart.typing import ResponseReturnValue

@@ -1,4 +1,4 @@
-"""What happened to one's account, day by day."""
+"""What happened to an account, day by day."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

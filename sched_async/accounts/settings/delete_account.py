@@ -92,7 +92,7 @@ async def _ask_to_delete() -> ResponseReturnValue:
 
 
 async def _locked() -> User:
-    """Whoever asks, as they were when the request came, or Unauthorized."""
+    """The current user, unchanged since the request came, or Unauthorized."""
     known = current_user.known()
     user = (await locked_with_administrators(db, known.id)).get(known.id)
     if user is None or not is_unchanged(user, known):
@@ -101,7 +101,7 @@ async def _locked() -> User:
 
 
 async def _is_sole_administrator(user: User) -> bool:
-    """Whether others, who stay, would have nobody to look after their accounts."""
+    """Whether other people would be left without an administrator."""
     if not await is_last_administrator(db, user):
         return False
     others = select(User.id).where(User.id != user.id, User.delete_at.is_(None))

@@ -1,7 +1,7 @@
-"""Your devices: every browser in which one is signed in, and the way to end it there.
+"""Your devices: every browser that is signed in, and how to sign it out.
 
-Anybody who is signed in may look; ending takes a proof of who one is.  A session that was
-ended is nobody's at its next request, and no other device stands for the second factor.
+Anyone who is signed in can look; signing devices out needs a recent confirmation.  A session
+that was ended is nobody's at its next request, and no other device replaces the second factor.
 (OWASP ASVS 5.0, 7.4.3 and 7.5.2.)
 """
 

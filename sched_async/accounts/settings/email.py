@@ -1,8 +1,8 @@
-"""Another e-mail address for one's account: it counts once its owner has proven it.
+"""Changing your email address, which takes effect once the new one is confirmed.
 
 A link goes to the new address, works once, for a day, in a browser where that person is
 signed in, and dies with a newer one and with a change of the password.  Opening it, which a
-mail scanner does as well, uses nothing up.  Whoever asks sees the same whether or not the
+mail scanner does as well, uses nothing up.  People see the same whether or not the
 address has an account already: that is told by mail alone, to the address itself, and the
 unique column has the last word.  (OWASP ASVS 5.0, 6.3.8, 7.5.1.)
 """
@@ -81,7 +81,7 @@ async def _ask_for_proof(email: str) -> ResponseReturnValue:
 
 
 async def _locked() -> User:
-    """Whoever asks, as they were when the request came, or Unauthorized.
+    """The current user, unchanged since the request came, or Unauthorized.
 
     The lock makes a change of the password find the link that it has to end.
     """
@@ -121,7 +121,7 @@ async def confirm_address(token: str) -> ResponseReturnValue:
 
 
 async def _change(token: str) -> ResponseReturnValue:
-    """Whoever signs in or changes a password locks the person first; so does this."""
+    """Signing in and changing a password lock the account first; so does this."""
     user = await _locked()
     taken = await one_time_links.take(db, CHANGE_EMAIL, token, user_id=user.id)
     if taken is None or taken.email is None:
@@ -138,7 +138,7 @@ async def _change(token: str) -> ResponseReturnValue:
 
 
 async def _over(taken: str | None = None) -> ResponseReturnValue:
-    """``taken`` is an address that another account has got meanwhile."""
+    """``taken`` is an address that another account has in the meantime."""
     if taken:
         return await render_template("settings/email_taken.html", taken=taken), 409
     return await one_time_links.over(CHANGE_EMAIL, again=url_for(".index"))
@@ -157,7 +157,7 @@ async def set_address(work: AsyncSession, user: User, email: str, event: str) ->
 
 
 async def change_for(email: str, new: str) -> str:
-    """The operator's way, also without mail; gives the address as it is kept."""
+    """For the operator, even without email; returns the address as it is stored."""
     address = canonical_email(new)
     try:
         async with begin() as work:

@@ -1,4 +1,4 @@
-"""Change one's password: with the one of now, and everybody else is signed out.
+"""Change your password: takes the current one, and signs out everywhere else.
 
 Links that were mailed die with it, and its owner is told by mail.
 (OWASP ASVS 5.0, 6.2.2, 6.2.3, 7.2.4 and 7.4.3.)
@@ -51,7 +51,7 @@ class PasswordForm(NewPasswordForm):
 @login_required
 @fresh_login_required
 async def index() -> ResponseReturnValue:
-    """Ask for the password of now and the new one."""
+    """Ask for the current password and a new one."""
     form = PasswordForm(await request.form)
     if not form.validate_on_submit():
         return await _page(form), form.status

@@ -1,4 +1,4 @@
-"""The profile: one's name, and how times and weeks are shown."""
+"""The profile: a person's name, and how times and weeks are shown."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The second factor of one's own account: turn it on and off, and recovery codes.
+"""Two-factor authentication: turn it on and off, and recovery codes.
 
 While somebody enrols, the secret waits in this browser's ``session``, encrypted; it
 becomes the account's with the first right code.  (OWASP ASVS 5.0, 6.4.4, 6.5 and 7.5.1.)
@@ -68,7 +68,7 @@ def init_app(app: Quart) -> None:
 
 
 async def require_factor() -> ResponseReturnValue | None:
-    """Whoever must have a second factor, and has none, can do little but set one up."""
+    """Anyone who must set up two-factor authentication can do little else until then."""
     if not _is_missing() or request.endpoint is None or _works_without(request.endpoint):
         return None
     set_up = url_for("two_factor.set_up")

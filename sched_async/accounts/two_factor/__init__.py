@@ -1,1 +1,1 @@
-"""The second factor: codes of an app, recovery codes, and a sign-in that waits for one."""
+"""Two-factor authentication: codes from an app, recovery codes, and a sign-in waiting for one."""

@@ -1,4 +1,4 @@
-"""Whether what somebody typed stands for their second factor.  Whatever does, does so once.
+"""Check two-factor codes.  Each works once.
 
 An app's code uses its time step up, in one UPDATE, so that of several nodes that are
 given the same code at the same instant one accepts it.  A recovery code is a row, and
@@ -151,7 +151,7 @@ def _plain(code: str) -> str:
 
 
 async def note_recovery(db: AsyncSession, user: User) -> str:
-    """Write down and mail that a recovery code was used; gives the sentence that says so."""
+    """Record and email that a recovery code was used; returns the sentence that says so."""
     left = await count_recovery_codes(db, user.id)
     sentence = f"You have {left} recovery code{'' if left == 1 else 's'} left."
     activity.record(db, user.id, "recovery_used")

@@ -1,6 +1,6 @@
 """A sign-in between its two steps: the password was right, the second factor is awaited.
 
-There is no login session yet.  What there is, is leave to take the second step, in this
+There is no login session yet, only permission to take the second step, in this
 browser, for five minutes and five wrong codes, as long as the account stays as it was.
 (OWASP ASVS 5.0, 6.3.3 and 6.6.2.)
 """
@@ -40,9 +40,9 @@ async def start(
 
 
 async def locked(db: AsyncSession) -> tuple[OneTimeToken, User] | None:
-    """The step that this browser may take and whose it is; others wait their turn.
+    """The step that this browser may take, and its user; others wait their turn.
 
-    The account is locked first, so that the step is read as whoever came before left it.
+    The account is locked first, so that the step is read after any earlier request has finished.
     """
     good = one_time_links.good(SECOND_STEP)
     whose = select(User).join(OneTimeToken, OneTimeToken.user_id == User.id)
@@ -54,7 +54,7 @@ async def locked(db: AsyncSession) -> tuple[OneTimeToken, User] | None:
 
 
 def note_wrong(step: OneTimeToken) -> bool:
-    """Count a wrong code; whether it was one too many."""
+    """Count a wrong code; return whether it was one too many."""
     wrong = step.data["wrong"] + 1
     step.data = {**step.data, "wrong": wrong}
     return bool(wrong >= MOST_WRONG)
