@@ -55,7 +55,7 @@ async def require_second_factor(db: AsyncSession, user: User) -> str:
     """Require two-factor authentication for an account."""
     user.needs_second_factor = True
     activity.record(db, user.id, "second_factor_required", by_owner=False)
-    return f"Two-factor authentication is now required for {user.email}."
+    return f"{user.email} must now use two-factor authentication."
 
 
 async def release_second_factor(db: AsyncSession, user: User) -> str:
