@@ -71,13 +71,13 @@ PROBLEMS: tuple[tuple[type[Exception], str], ...] = (
     (SMTPRecipientRefused, "the server refuses the recipient"),
     (SMTPSenderRefused, "the server refuses the sender (SCHED_MAIL_FROM)"),
     (SMTPDataError, "the server refuses the message"),
-    (SMTPAuthenticationError, "the server refuses the user or password (SCHED_MAIL_URL)"),
-    (SMTPResponseException, "the server takes no mail now"),
+    (SMTPAuthenticationError, "the server refuses the username or password (SCHED_MAIL_URL)"),
+    (SMTPResponseException, "the server is not accepting email now"),
     (TimeoutError, "the server took too long"),
     (SSLError, "the connection cannot be encrypted, or the certificate is not valid"),
-    (SMTPServerDisconnected, "the server broke off"),
+    (SMTPServerDisconnected, "the server closed the connection"),
     (OSError, "the server cannot be reached"),
-    (SMTPException, "the server lacks something that is needed, like encryption or sign-in"),
+    (SMTPException, "the server does not offer what is needed, such as encryption or sign-in"),
 )
 
 WAITING = (OutgoingMail.sent_at.is_(None), OutgoingMail.next_try_at.is_not(None))
@@ -274,7 +274,7 @@ async def tidy() -> None:
         OutgoingMail.sent_at <= moment - KEPT_SENT, OutgoingMail.created_at <= moment - KEPT_AT_ALL
     )
     lost = (*WAITING, OutgoingMail.next_try_at <= moment, OutgoingMail.tries > len(WAITS))
-    given_up = {"next_try_at": None, "problem": "every try was broken off"}
+    given_up = {"next_try_at": None, "problem": "every attempt was interrupted"}
     async with begin() as db:
         await db.execute(delete(OutgoingMail).where(old))
         await db.execute(update(OutgoingMail).where(*lost).values(given_up))

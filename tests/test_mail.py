@@ -298,7 +298,7 @@ async def test_a_server_that_greets_with_421_is_tried_again(make_app: Callable[.
         async with app.test_app():
             await write(app)
             row = await noted(app, has_failed)
-    assert row.problem == "the server takes no mail now: 421 4.3.2"
+    assert row.problem == "the server is not accepting email now: 421 4.3.2"
     assert row.next_try_at
 
 
@@ -308,7 +308,7 @@ async def test_a_message_that_was_broken_off_comes_again_under_the_same_id(
     server.breaks_off = True
     await write(app)
     row = await noted(app, has_failed)
-    assert row.problem == "the server broke off"
+    assert row.problem == "the server closed the connection"
     server.breaks_off = False
     await make_due(app)
     await send(app)
@@ -491,7 +491,7 @@ async def test_a_wrong_password_is_a_problem_that_may_pass(make_app: Callable[..
         async with app.test_app():
             await write(app)
             row = await noted(app, has_failed)
-    words = "the server refuses the user or password (SCHED_MAIL_URL)"
+    words = "the server refuses the username or password (SCHED_MAIL_URL)"
     assert row.problem.startswith(words)
     assert row.next_try_at
 
@@ -530,7 +530,9 @@ async def test_without_encryption_nothing_is_sent_where_it_is_wanted(
     async with app.test_app():
         await write(app)
         row = await noted(app, has_failed)
-    assert row.problem == ("the server lacks something that is needed, like encryption or sign-in")
+    assert row.problem == (
+        "the server does not offer what is needed, such as encryption or sign-in"
+    )
     assert server.received == []
 
 
@@ -629,7 +631,11 @@ async def test_a_message_whose_every_try_was_broken_off_is_given_up(
         await mail.send_due()
         await mail.tidy()
     (row,) = await mails(app)
-    assert (row.sent_at, row.next_try_at, row.problem) == (None, None, "every try was broken off")
+    assert (row.sent_at, row.next_try_at, row.problem) == (
+        None,
+        None,
+        "every attempt was interrupted",
+    )
     assert server.received == []
 
 
