@@ -11,6 +11,7 @@ from quart import Quart
 
 from .human_times import clock
 from .plurals import counted
+from .texts import isolated
 from .times import zone_names
 
 DATE_FORMAT = "%Y-%m-%d - %A"
@@ -23,6 +24,7 @@ def init_app(app: Quart) -> None:
     app.jinja_env.filters["duration"] = do_duration
     app.jinja_env.filters["nl2br"] = do_nl2br
     app.jinja_env.globals["zone_options"] = zone_options
+    app.jinja_env.filters["isolated"] = isolated
 
 
 def do_date(value: date | None, format: str = DATE_FORMAT) -> str:  # noqa: A002 (the original's)

@@ -1,16 +1,22 @@
-"""The base of every form, and the checks they share."""
+"""The base of every form, and the fields and checks they share."""
 
 import unicodedata
 from collections.abc import Callable
 from typing import Any
 
 from quart import request
-from wtforms import Field, ValidationError
+from wtforms import BooleanField, Field, StringField, ValidationError
 from wtforms import Form as WTForm
+from wtforms.validators import StopValidation
+from wtforms.widgets import TextArea
 
 from .database import SAFE_METHODS
 from .errors import RefusedError
 from .security.csrf import FIELD, SessionCSRF
+from .texts import many_lines, one_line, plain_breaks
+
+YES = frozenset(("y", "yes", "t", "true", "on", "1"))
+NO = frozenset(("", "n", "no", "f", "false", "off", "0", "none", "null"))
 
 
 class Form(WTForm):
@@ -73,20 +79,59 @@ class Checked:
             raise ValidationError(str(refused)) from None
 
 
+class LineField(StringField):
+    """One line of text, as ``texts`` has it.
+
+    What is sent back as the row has it is not judged again: it may have come there by another
+    way than this form, and must not keep anybody from changing the rest.
+    """
+
+    def process_formdata(self, valuelist: list[Any]) -> None:
+        if valuelist:
+            self.data = self.object_data
+            if plain_breaks(valuelist[0]) != plain_breaks(self.object_data or ""):
+                self.data = valuelist[0]  # shown again, should the next line refuse it
+                self.data = self.read(valuelist[0])
+
+    def pre_validate(self, form: Any) -> None:
+        if self.object_data and self.data == self.object_data:
+            raise StopValidation
+
+    def read(self, typed: str) -> str:
+        return one_line(typed)
+
+
+class TextField(LineField):
+    """Text of several lines."""
+
+    widget = TextArea()
+
+    def read(self, typed: str) -> str:
+        return many_lines(typed)
+
+
+class CheckboxField(BooleanField):
+    """Ticked or not, in all the ways in which browsers and scripts say so."""
+
+    def process_formdata(self, valuelist: list[Any]) -> None:
+        said = {str(value).strip().lower() for value in valuelist} or {""}
+        self.data = said <= YES
+        if not (said <= YES or said <= NO):
+            raise ValueError("This is neither yes nor no.")
+
+
 class PlainText:
     """Refuses control characters, which no keyboard types and no page can show.
 
-    With ``lines`` line breaks and tabs are text.  Text in two directions needs invisible
-    marks; an ``address`` has none, and with them would look like another.
+    Text in two directions needs invisible marks; an ``address`` has none, and with them
+    would look like another.
     """
 
-    def __init__(self, *, lines: bool = False, address: bool = False) -> None:
-        self.allowed = "\r\n\t" if lines else ""
+    def __init__(self, *, address: bool = False) -> None:
         self.refused = ("Cc", "Cs", "Cf") if address else ("Cc", "Cs")
 
     def __call__(self, form: Any, field: Field) -> None:
-        unseen = (char for char in field.data or "" if unicodedata.category(char) in self.refused)
-        if any(char not in self.allowed for char in unseen):
+        if any(unicodedata.category(char) in self.refused for char in field.data or ""):
             raise ValidationError("This contains a character that can't be used.")
 
 

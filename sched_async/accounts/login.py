@@ -7,12 +7,12 @@ from quart import Blueprint, current_app, flash, redirect, render_template, requ
 from quart.typing import ResponseReturnValue
 from sqlalchemy import update
 from werkzeug.datastructures import MultiDict
-from wtforms import BooleanField, EmailField, HiddenField, PasswordField
+from wtforms import EmailField, HiddenField, PasswordField
 from wtforms.validators import InputRequired, Length
 
 from ..database import db
 from ..errors import TooManyAttemptsError
-from ..forms import Form, PlainText
+from ..forms import CheckboxField, Form, PlainText
 from ..local_paths import local_path
 from ..models import User
 from ..security import throttle
@@ -36,7 +36,7 @@ log = logging.getLogger("sched_async.security")
 class LoginForm(Form):
     username = EmailField("Email", [InputRequired(), Length(max=254), PlainText(address=True)])
     password = PasswordField("Password", [InputRequired(), Length(max=MAX_LENGTH)])
-    remember = BooleanField("Keep me signed in for 30 days")
+    remember = CheckboxField("Keep me signed in for 30 days")
     next = HiddenField()
 
 

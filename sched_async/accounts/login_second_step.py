@@ -2,13 +2,13 @@
 
 from quart import Blueprint, flash, redirect, render_template, request, session, url_for
 from quart.typing import ResponseReturnValue
-from wtforms import BooleanField, StringField
+from wtforms import StringField
 from wtforms.validators import InputRequired, Length
 
 from .. import mail
 from ..database import db
 from ..errors import TooManyAttemptsError
-from ..forms import Form, PlainText
+from ..forms import CheckboxField, Form, PlainText
 from ..models import OneTimeToken, User
 from ..security import throttle
 from ..security.throttle import Tries
@@ -26,7 +26,7 @@ blueprint = Blueprint("login_second_step", __name__)
 
 class StepForm(Form):
     code = StringField("Code", [InputRequired(), Length(max=codes.MAX_TYPED), PlainText()])
-    trust = BooleanField(f"Trust this device for {known_browsers.TRUSTED.days} days")
+    trust = CheckboxField(f"Trust this device for {known_browsers.TRUSTED.days} days")
 
 
 @blueprint.route("/login/second-step/", methods=["GET", "POST"])

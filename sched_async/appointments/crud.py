@@ -2,6 +2,7 @@
 
 import secrets
 from datetime import timedelta
+from typing import Any
 
 from quart import Blueprint, abort, flash, jsonify, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
@@ -12,6 +13,7 @@ from .. import zones
 from ..accounts.sessions import current_user, login_required, public
 from ..database import SAFE_METHODS, db
 from ..models import Appointment
+from ..texts import isolated
 from ..times import existing, now, to_wall
 from .agenda import Position, read_page
 from .display import Item
@@ -95,7 +97,7 @@ async def delete(appointment_id: int) -> ResponseReturnValue:
         return await render_template("appointments/delete.html", item=item)
     await db.delete(appointment)
     await db.commit()
-    await flash(f"“{appointment.title}” has been deleted.", "success")
+    await flash(f"“{isolated(appointment.title)}” has been deleted.", "success")
     if request.method == "DELETE":
         return jsonify(status="OK")
     return redirect(url_for(".index"), 303)
@@ -138,7 +140,7 @@ async def _with_zone(zone: str) -> MultiDict[str, str]:
     return sent
 
 
-def _proposal() -> dict[str, object]:
+def _proposal() -> dict[str, Any]:
     """An hour from the next full hour on, in the user's zone."""
     zone = current_user.timezone
     hour = to_wall(now(), zone).replace(minute=0, second=0, microsecond=0)

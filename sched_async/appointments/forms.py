@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from wtforms import BooleanField, Field, HiddenField, StringField, TextAreaField, ValidationError
+from wtforms import Field, HiddenField, StringField, ValidationError
 from wtforms.validators import DataRequired, InputRequired, Length, Regexp
 from wtforms.widgets import DateInput, DateTimeLocalInput
 
 from ..errors import RefusedError
-from ..forms import Checked, Form, PlainText, stripped
+from ..forms import CheckboxField, Checked, Form, LineField, TextField, stripped
 from ..models import Appointment
 from ..times import SkippedTimeError, canonical_zone, to_utc
 from .agenda import FIRST_YEAR, LAST_YEAR, LONGEST
@@ -63,23 +63,26 @@ class WallTimeField(Field):
 
 
 class AppointmentForm(Form):
-    title = StringField("Title", [DataRequired(), Length(max=255), PlainText()], [stripped])
+    title = LineField("Title", [DataRequired(), Length(max=255)])
     start = WallTimeField("Start", [InputRequired()])
     end = WallTimeField("End", [InputRequired()])
-    allday = BooleanField("All day")
+    allday = CheckboxField("All day")
     timezone = StringField("Time zone", [Checked(canonical_zone)], [stripped])
-    location = StringField("Location", [Length(max=255), PlainText()], [stripped])
-    description = TextAreaField("Description", [Length(max=10_000), PlainText(lines=True)])
+    location = LineField("Location", [Length(max=255)])
+    description = TextField("Description", [Length(max=10_000)])
     submission = HiddenField(validators=[Regexp(r"[A-Za-z0-9_-]{0,64}\Z")])
 
-    def __init__(self, formdata: Any = None, **given: Any) -> None:
-        super().__init__(formdata, **given)
+    def __init__(self, formdata: Any = None, obj: Appointment | None = None, **given: Any) -> None:
+        super().__init__(formdata, obj=obj, **given)
+        self._kept = obj
         self.start.dates_only = self.end.dates_only = bool(self.allday.data)
 
     def validate(self, extra_validators: Any = None) -> bool:
         """The fields, and then what only holds of them together."""
         if not super().validate(extra_validators):
             return False
+        if self._is_when(self._kept):
+            return True
         try:
             self._check_order()
             self._check_clocks()
@@ -92,8 +95,14 @@ class AppointmentForm(Form):
         """Write what was validated to a row."""
         for name in ("title", "location", "description"):
             setattr(appointment, name, self[name].data or "")
-        times = (self[name].data for name in ("start", "end", "timezone"))
-        appointment.set_times(*times, allday=bool(self.allday.data))
+        if not self._is_when(appointment):
+            times = (self[name].data for name in ("start", "end", "timezone"))
+            appointment.set_times(*times, allday=bool(self.allday.data))
+
+    def _is_when(self, appointment: Appointment | None) -> bool:
+        """What came from elsewhere may be longer than this form allows, and stay so."""
+        when = ("start", "end", "allday", "timezone")
+        return all(self[name].data == getattr(appointment, name, None) for name in when)
 
     def _check_order(self) -> None:
         if self.allday.data:

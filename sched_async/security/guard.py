@@ -32,7 +32,7 @@ from ..config import DEFAULT_PORTS, PublicUrl, is_loopback
 from ..request_scope import of_scope, storage
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
-MAX_BODY = 64 * 1024  # bytes
+MAX_BODY = 256 * 1024  # bytes: of 10,000 characters each can be twelve, as a browser writes it
 MAX_FIELDS = 50
 MAX_PATH = 2048  # bytes
 MAX_QUERY = 8192  # bytes
@@ -194,7 +194,7 @@ async def parse_urlencoded(
     data = await body
     if data.count(b"&") >= MAX_FIELDS:
         raise RequestEntityTooLarge
-    pairs = parse_qsl(data.decode("ascii"), keep_blank_values=True, errors="strict")
+    pairs = parse_qsl(data.decode("utf-8"), keep_blank_values=True, errors="strict")
     return MultiDict(pairs), MultiDict()
 
 

@@ -175,7 +175,7 @@ WRONG = [
     ({"name": "   "}, NAME),
     ({"name": "x" * 101}, "Field cannot be longer than 100 characters."),
     ({"name": "A\nlice"}, "This contains a character that can't be used."),
-    ({"name": "Alice\u202eecilA"}, NAME),
+    ({"name": "Alice\u202eecilA"}, "Remove U+202E."),
     ({"email": ""}, REQUIRED),
     ({"email": "alice"}, NO_EMAIL),
     ({"email": "alice@"}, NO_EMAIL),

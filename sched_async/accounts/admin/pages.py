@@ -19,6 +19,7 @@ from ...database import db
 from ...errors import RefusedError
 from ...forms import Checked, Form, PlainText
 from ...models import User
+from ...texts import isolated
 from .. import activity, password_reset
 from ..emails import MAX_EMAIL, canonical_email
 from ..fresh_login import fresh_login_required
@@ -93,7 +94,7 @@ async def invite() -> ResponseReturnValue:
             form.refuse("email", str(refused))
         else:
             await db.commit()
-            await flash(f"We've sent an invitation to {email}.", "success")
+            await flash(f"We've sent an invitation to {isolated(email)}.", "success")
             return redirect(url_for(".index"), 303)
     return await _show_list(form), form.status
 

@@ -18,8 +18,9 @@ from wtforms.validators import InputRequired, Length
 
 from ...database import begin, db, reading
 from ...errors import RefusedError
-from ...forms import Checked, PlainText, stripped
+from ...forms import Checked, LineField, stripped
 from ...models import OneTimeToken, User
+from ...texts import UnfitTextError, one_line
 from ...times import canonical_zone
 from .. import activity, one_time_links
 from ..emails import MAX_EMAIL, canonical_email
@@ -39,8 +40,11 @@ TAKEN = "There is already an account with this address."
 
 
 def canonical_name(text: str) -> str:
-    name = text.strip()
-    if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
+    try:
+        name = one_line(text)
+    except UnfitTextError as unfit:
+        raise RefusedError(str(unfit), "name") from None
+    if not 1 <= len(name) <= MAX_NAME:
         raise RefusedError(f"Use 1 to {MAX_NAME} characters.", "name")
     return name
 
@@ -113,10 +117,7 @@ async def setup_link() -> str | None:
 class InvitedForm(NewPasswordForm):
     """What an account needs besides its address."""
 
-    name = StringField(
-        "Your name",
-        [InputRequired(), Length(max=MAX_NAME), PlainText(), Checked(canonical_name)],
-    )
+    name = LineField("Your name", [InputRequired(), Length(max=MAX_NAME), Checked(canonical_name)])
     timezone = StringField("Time zone", [Checked(canonical_zone)], [stripped], default="UTC")
     password = new_password_field("Password")
     password_again = repeated_password_field("Repeat password")

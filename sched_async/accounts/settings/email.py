@@ -24,6 +24,7 @@ from ...errors import RefusedError
 from ...forms import Checked, Form
 from ...models import OneTimeToken, User
 from ...security import throttle
+from ...texts import isolated
 from .. import activity, one_time_links
 from ..emails import MAX_EMAIL, canonical_email
 from ..fresh_login import fresh_login_required
@@ -76,7 +77,7 @@ async def _ask_for_proof(email: str) -> ResponseReturnValue:
         await _write_to(email, user)
     activity.record(db, user.id, "email_asked")
     await db.commit()
-    await flash(f"We've sent a link to {email}. It works once, within 24 hours.", "info")
+    await flash(f"We've sent a link to {isolated(email)}. It works once, within 24 hours.", "info")
     return redirect(url_for(".index"), 303)
 
 
@@ -133,7 +134,7 @@ async def _change(token: str) -> ResponseReturnValue:
         await db.rollback()
         return await _over(email)
     await db.commit()
-    await flash(f"Your email address is now {email}. Use it to sign in.", "success")
+    await flash(f"Your email address is now {isolated(email)}. Use it to sign in.", "success")
     return redirect(url_for(".index"), 303)
 
 

@@ -9,7 +9,7 @@ from wtforms import SelectField, StringField
 from wtforms.validators import InputRequired, Length
 
 from ...database import db
-from ...forms import Checked, Form, PlainText, stripped
+from ...forms import Checked, Form, LineField, stripped
 from ...models import User
 from ...times import canonical_zone
 from .. import activity
@@ -24,10 +24,7 @@ blueprint = Blueprint("profile", __name__, url_prefix="/account/profile")
 
 
 class ProfileForm(Form):
-    name = StringField(
-        "Your name",
-        [InputRequired(), Length(max=MAX_NAME), PlainText(), Checked(canonical_name)],
-    )
+    name = LineField("Your name", [InputRequired(), Length(max=MAX_NAME), Checked(canonical_name)])
     timezone = StringField("Time zone", [InputRequired(), Checked(canonical_zone)], [stripped])
     week_start = SelectField("Week starts on", coerce=int, choices=WEEK_STARTS)
     clock_hours = SelectField("Time format", coerce=int, choices=CLOCKS)

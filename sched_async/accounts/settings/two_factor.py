@@ -21,13 +21,13 @@ from quart import (
 )
 from quart.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden
-from wtforms import BooleanField, StringField
+from wtforms import StringField
 from wtforms.validators import InputRequired, Length
 
 from ... import mail
 from ...database import SAFE_METHODS, db
 from ...errors import wants_json
-from ...forms import Form, PlainText
+from ...forms import CheckboxField, Form, PlainText
 from ...models import User
 from ...times import now
 from .. import activity, known_browsers
@@ -94,7 +94,7 @@ def _works_without(endpoint: str) -> bool:
 
 
 class EndOthersForm(Form):
-    end_others = BooleanField("Sign out everywhere else", default=True)
+    end_others = CheckboxField("Sign out everywhere else", default=True)
 
 
 class EnrolForm(EndOthersForm):
