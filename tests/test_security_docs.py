@@ -14,11 +14,13 @@ from quart.testing import QuartClient
 
 from sched_async import config, mail
 from sched_async.accounts import (
+    access,
     activity,
     fresh_login,
     known_browsers,
     password_reset,
     passwords,
+    session_cookies,
     sessions,
     tokens,
 )
@@ -71,9 +73,9 @@ def default(name: str) -> int:
 def figures() -> dict[str, Any]:
     hour, quarter = words(throttle.HOUR), words(throttle.SPAN)
     return {
-        "A login session without use": sessions.IDLE,
+        "A login session without use": access.IDLE,
         "A login session in total": sessions.ABSOLUTE,
-        "A login session with “Keep me signed in”, used or not": sessions.REMEMBERED,
+        "A login session with “Keep me signed in”, used or not": session_cookies.REMEMBERED,
         "Login sessions per person": sessions.MOST,
         "“Confirm it's you” is valid for": fresh_login.PROOF_LIFETIME,
         "The two-factor step of signing in": pending_login.LIFETIME,
@@ -200,7 +202,7 @@ async def test_the_public_addresses_are_listed(app: Quart) -> None:
     public = {
         re.sub(r"<[^>]*>", "…", rule.rule)
         for rule in app.url_map.iter_rules()
-        if rule.endpoint in PUBLIC or sessions.is_public(app, rule.endpoint)
+        if rule.endpoint in PUBLIC or access.is_public(app, rule.endpoint)
     }
     assert set(re.findall(r"`(.*?)`", listed)) == public
 
@@ -213,7 +215,7 @@ async def test_everybody_gets_where_the_table_says(
     admin, person = await signed_in(app, alice.email), await signed_in(app, mallory.email)
     seen: Counter[str] = Counter()
     for rule, _, path in rules(app, {"GET"}):
-        if rule.endpoint in PUBLIC or sessions.is_public(app, rule.endpoint):
+        if rule.endpoint in PUBLIC or access.is_public(app, rule.endpoint):
             continue
         [line] = [cells for cells in table if path.startswith(cells[0].strip("`"))]
         seen[line[0]] += 1

@@ -3,6 +3,7 @@
 from quart import Quart
 
 from . import (
+    access,
     cleanup,
     fresh_login,
     known_browsers,
@@ -11,7 +12,7 @@ from . import (
     password_reset,
     passwords,
     registration,
-    sessions,
+    session_cookies,
     settings,
 )
 from .admin import pages
@@ -19,7 +20,8 @@ from .admin import pages
 
 def init_app(app: Quart) -> None:
     passwords.init_app(app)
-    sessions.init_app(app)
+    session_cookies.init_app(app)
+    access.init_app(app)
     known_browsers.init_app(app)
     app.register_blueprint(login.blueprint)
     app.register_blueprint(login_second_step.blueprint)

@@ -15,8 +15,8 @@ from ..database import begin
 from ..jobs import add_job
 from ..models import Activity, Base, LoginSession, OneTimeToken
 from ..times import now
+from .access import has_ended
 from .activity import KEPT
-from .sessions import has_ended
 
 EVERY = timedelta(hours=1)
 BATCH = 500  # rows in one transaction, so that nobody's request waits long behind it

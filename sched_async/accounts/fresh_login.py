@@ -32,8 +32,9 @@ from ..security import throttle
 from ..security.throttle import Tries
 from ..times import now
 from . import activity
+from .access import View
 from .passwords import MAX_LENGTH, check_within_limits
-from .sessions import View, confirm_login, current_user, login_required
+from .sessions import confirm_login, current_user, login_required
 from .two_factor import codes
 
 PROOF_LIFETIME = timedelta(minutes=10)

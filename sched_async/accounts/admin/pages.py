@@ -21,11 +21,12 @@ from ...forms import Checked, Form, PlainText
 from ...models import User
 from ...texts import isolated
 from .. import activity, password_reset
+from ..access import View
 from ..emails import MAX_EMAIL, canonical_email
 from ..fresh_login import fresh_login_required
 from ..locks import locked_with_administrators
 from ..registration import invitations
-from ..sessions import View, current_user, login_required
+from ..sessions import current_user, login_required
 from .actions import ACTIONS, NOT_TO_ONESELF
 
 PAGE = 50

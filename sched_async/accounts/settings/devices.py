@@ -16,10 +16,11 @@ from ...human_times import in_words, seen
 from ...models import LoginSession, User
 from ...times import now
 from .. import activity, known_browsers
+from ..access import has_ended
 from ..clients import describe
 from ..fresh_login import fresh_login_required
 from ..locks import locked
-from ..sessions import MOST, current_user, has_ended, login_required, revoke_all
+from ..sessions import MOST, current_user, login_required, revoke_all
 
 OVER = "That session has already ended."
 ALONE = "You are not signed in anywhere else."

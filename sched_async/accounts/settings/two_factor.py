@@ -31,16 +31,10 @@ from ...forms import CheckboxField, Form, PlainText
 from ...models import User
 from ...times import now
 from .. import activity, known_browsers
+from ..access import flash_once, is_public
 from ..fresh_login import fresh_login_required
 from ..locks import locked, locked_as_loaded
-from ..sessions import (
-    confirm_login,
-    current_user,
-    flash_once,
-    is_public,
-    login_required,
-    revoke_all,
-)
+from ..sessions import confirm_login, current_user, login_required, revoke_all
 from ..two_factor import codes, totp
 
 OFFERED = "enrolment"

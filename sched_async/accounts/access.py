@@ -1,0 +1,156 @@
+"""Know who is asking, before each request: every view is private unless it says ``@public``.
+
+The cookie carries a random token, a ``LoginSession`` row its SHA-256.  Without the row, or when
+it has expired, or its user is not active, the request is anonymous.  So signing out,
+deactivating or deleting the row takes effect at the next request, for a copied cookie too.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from quart import (
+    Quart,
+    current_app,
+    flash,
+    has_request_context,
+    redirect,
+    request,
+    session,
+    url_for,
+    websocket,
+)
+from quart.typing import ResponseReturnValue
+from quart_auth import Unauthorized
+from sqlalchemy import ColumnElement, and_, bindparam, not_, or_, select, update
+from sqlalchemy.orm import make_transient_to_detached
+
+from ..database import begin, fetch
+from ..errors import http_error, wants_json
+from ..models import LoginSession, User
+from ..request_scope import storage
+from ..times import now
+from .current_user import CurrentUser
+from .session_cookies import current_user, extension
+from .tokens import hash_token
+
+LOGIN_MESSAGE = "Please log in to see your appointments."
+IDLE = timedelta(hours=12)
+SEEN_EVERY = timedelta(minutes=1)
+PUBLIC_ENDPOINTS = frozenset({"static"})
+
+Row = TypeVar("Row", LoginSession, User)
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def has_ended(moment: Any, unused_since: Any = None) -> ColumnElement[bool]:
+    """Whether a login session's time is over at a moment: its whole life, or that without use."""
+    unused_since = moment - IDLE if unused_since is None else unused_since
+    unused = and_(not_(LoginSession.remember), LoginSession.last_seen_at <= unused_since)
+    return or_(LoginSession.expires_at <= moment, unused)
+
+
+LIVING_SESSION = (
+    select(*LoginSession.__table__.columns, *User.__table__.columns)
+    .join_from(LoginSession.__table__, User.__table__)
+    .where(
+        LoginSession.token_hash == bindparam("token_hash"),
+        not_(has_ended(bindparam("moment"), bindparam("unused_since"))),
+        User.is_active,
+    )
+)
+SESSION_COLUMNS = len(LoginSession.__table__.columns)
+
+
+def init_app(app: Quart) -> None:
+    app.config.setdefault("LOGIN_VIEW", "login.login")
+    app.config.setdefault("LOGIN_MESSAGE", LOGIN_MESSAGE)
+    app.before_request(require_login)
+    app.before_websocket(require_login_on_websocket)
+    app.register_error_handler(Unauthorized, send_to_login)
+
+
+def public(view: View) -> View:
+    """Mark a view that is public."""
+    view.is_public = True  # type: ignore[attr-defined]
+    return view
+
+
+def is_public(app: Quart, endpoint: str) -> bool:
+    view = app.view_functions[endpoint]
+    return endpoint in PUBLIC_ENDPOINTS or getattr(view, "is_public", False)
+
+
+async def require_login() -> None:
+    """Default deny: before each request that is not public, load the user."""
+    rule = request.url_rule
+    if rule is not None and is_public(current_app, rule.endpoint):
+        return
+    await load_user()  # the 404 of an unknown address has a header with a name, too
+    if rule is not None and not current_user.is_authenticated:
+        raise Unauthorized
+
+
+async def require_login_on_websocket() -> None:
+    rule = websocket.url_rule
+    if rule is not None and not is_public(current_app, rule.endpoint):
+        await load_user()
+        if not current_user.is_authenticated:
+            raise Unauthorized
+
+
+async def load_user() -> None:
+    """Bind the request to the user of its cookie, in one query.
+
+    A cookie that names no living session is taken away from the browser.
+    """
+    token = extension().load_cookie()
+    found = None if token is None else await _living_session(token)
+    if found is None:
+        if has_request_context() and extension().cookies():
+            extension().logout_user()
+        return
+    login, user = found
+    extension().login_user(CurrentUser(token, user, login))
+    storage()["user_id"] = user.id
+    if now() - login.last_seen_at >= SEEN_EVERY:
+        current_app.add_background_task(_note_seen, login.id)
+
+
+async def _living_session(token: str) -> tuple[LoginSession, User] | None:
+    moment = now()
+    times = {"moment": moment, "unused_since": moment - IDLE}
+    for row in await fetch(LIVING_SESSION, token_hash=hash_token(token), **times):
+        return _loaded(LoginSession, row[:SESSION_COLUMNS]), _loaded(User, row[SESSION_COLUMNS:])
+    return None
+
+
+def _loaded(model: type[Row], values: Sequence[Any]) -> Row:
+    """What a session would have loaded and let go of: nobody saves it by mistake."""
+    instance = model()
+    vars(instance).update(zip(model.__table__.columns.keys(), values, strict=True))
+    make_transient_to_detached(instance)
+    return instance
+
+
+async def _note_seen(login_id: int) -> None:
+    """Beside the request, which may be a GET: nobody waits for it, and it may be late."""
+    moment = now()
+    due = (LoginSession.id == login_id, LoginSession.last_seen_at <= moment - SEEN_EVERY)
+    async with begin() as session:
+        await session.execute(update(LoginSession).where(*due).values(last_seen_at=moment))
+
+
+async def send_to_login(error: Unauthorized) -> ResponseReturnValue:
+    """303 to the login page, which leads back; JSON for fetch and for scripts."""
+    if wants_json():
+        return await http_error(error)
+    await flash_once(current_app.config["LOGIN_MESSAGE"])
+    wanted = request.path + (f"?{request.query_string.decode()}" if request.query_string else "")
+    return redirect(url_for(current_app.config["LOGIN_VIEW"], next=wanted), 303)
+
+
+async def flash_once(message: str) -> None:
+    """Say something on the next page, unless it is going to be said there already."""
+    if ("info", message) not in map(tuple, session.get("_flashes", [])):
+        await flash(message, "info")

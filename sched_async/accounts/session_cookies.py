@@ -1,0 +1,104 @@
+"""The two cookies: whose login session this is, and Quart's ``session`` for what is not secret.
+
+Quart-Auth gives the API and signs the first; ``sessions`` gives it its meaning.
+"""
+
+import hashlib
+from datetime import timedelta
+from typing import Any, cast
+
+from quart import (
+    Quart,
+    Response,
+    current_app,
+    has_request_context,
+    has_websocket_context,
+    request,
+    websocket,
+)
+from quart.sessions import SecureCookieSessionInterface
+from quart_auth import Action, AuthUser, QuartAuth
+from werkzeug.local import LocalProxy
+
+from ..config import PublicUrl
+from ..request_scope import storage
+from .current_user import CurrentUser
+
+REMEMBERED = timedelta(days=30)
+MAX_COOKIE = 3900  # bytes, of the 4096 that browsers keep with name and attributes
+
+
+class Sessions(QuartAuth):
+    """Quart-Auth, with the user bound to the request instead of to ``g``."""
+
+    user_class: type[AuthUser] = CurrentUser
+
+    def load_user(self) -> AuthUser:
+        if has_request_context() or has_websocket_context():
+            return cast(AuthUser, storage().get("user") or CurrentUser(None))
+        return CurrentUser(None)
+
+    def load_cookie(self) -> str | None:
+        """The token of the one cookie; of two, one was planted, and who can tell which?"""
+        token: Any = super().load_cookie() if self.cookies() == 1 else None
+        return token if isinstance(token, str) and token.isascii() else None
+
+    def cookies(self) -> int:
+        """How many cookies of our name have come, those that cannot be read included.
+
+        HTTP/2 may carry each in a header of its own.
+        """
+        current = request if has_request_context() else websocket
+        pairs = ";".join(current.headers.getlist("Cookie")).split(";")
+        return [pair.partition("=")[0].strip() for pair in pairs].count(str(self.cookie_name))
+
+    def login_user(self, user: AuthUser) -> None:
+        storage()["user"] = user
+
+    def logout_user(self) -> None:
+        self.login_user(CurrentUser(None))
+        self.load_user().action = Action.DELETE
+
+    async def after_request(self, response: Response) -> Response:
+        if response.status_code >= 500:
+            return response  # what failed signs nobody in
+        return await super().after_request(response)
+
+
+class CookieSession(SecureCookieSessionInterface):
+    """Quart's ``session``, signed with SHA-256, and left as it was by a failure."""
+
+    digest_method = staticmethod(hashlib.sha256)
+
+    async def save_session(self, app: Quart, session: Any, response: Any) -> None:
+        if response is None or response.status_code < 500:
+            self._shorten(app, session)
+            await super().save_session(app, session, response)
+
+    def _shorten(self, app: Quart, session: Any) -> None:
+        """Browsers ignore a cookie that is too large: the oldest messages go first."""
+        serializer = self.get_signing_serializer(app)
+        while serializer and session.modified and session.get("_flashes"):
+            if len(serializer.dumps(dict(session))) <= MAX_COOKIE:
+                return
+            session["_flashes"] = session["_flashes"][1:]
+
+
+def extension() -> Sessions:
+    return cast(Sessions, current_app.extensions["QUART_AUTH"][0])
+
+
+current_user = cast(CurrentUser, LocalProxy(lambda: extension().load_user()))
+"""The user of the current request; its ``user_id`` raises Unauthorized for nobody."""
+
+
+def init_app(app: Quart) -> None:
+    public_url: PublicUrl = app.config["PUBLIC_URL"]
+    app.config["SESSION_COOKIE_NAME"] = public_url.cookie_name("sched_session")
+    app.config["SESSION_COOKIE_SECURE"] = public_url.is_https
+    app.config["SESSION_COOKIE_SAMESITE"] = "Lax"
+    app.config["QUART_AUTH_COOKIE_NAME"] = public_url.cookie_name("sched_login")
+    app.config["QUART_AUTH_COOKIE_SECURE"] = public_url.is_https
+    app.config["QUART_AUTH_DURATION"] = int(REMEMBERED.total_seconds())
+    app.session_interface = CookieSession()
+    Sessions(app)
