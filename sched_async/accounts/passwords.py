@@ -38,11 +38,13 @@ QUEUE = 40  # who may wait for a thread; the next is asked to try again
 CONTEXT_WORDS = ("sched", "async", "appointment", "calendar")
 LEFT_OVER = 8  # characters a new password needs besides what anyone could guess
 ARGON2 = "$argon2"
+PASSES = 2
+MEMORY = 19 * 1024  # KiB
 
 HINT = f"At least {MIN_LENGTH} characters. A few random words are easy to remember."
 
 Result = TypeVar("Result")
-hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+hasher = PasswordHasher(time_cost=PASSES, memory_cost=MEMORY, parallelism=1)
 
 
 class HashingPool:

@@ -4,12 +4,12 @@ import hashlib
 import re
 import secrets
 
+BITS = 256
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def new_token() -> str:
-    """256 random bits."""
-    return secrets.token_urlsafe(32)
+    return secrets.token_urlsafe(BITS // 8)
 
 
 def hash_token(token: str) -> str:
