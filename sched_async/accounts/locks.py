@@ -4,7 +4,7 @@ The account is locked before its sessions, links and codes, everywhere, so that 
 in a circle; and several accounts in the order of their numbers.
 """
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..models import User
@@ -14,7 +14,8 @@ MOST_ADMINISTRATORS = 1000
 
 async def locked(db: AsyncSession, user_id: int) -> User | None:
     """The account as it is now; others who want it wait until the caller commits."""
-    return await db.scalar(_as_it_is_now(select(User).where(User.id == user_id)))
+    query = select(User).where(User.id == user_id).with_for_update()
+    return await db.scalar(query, execution_options={"populate_existing": True})
 
 
 async def locked_as_loaded(db: AsyncSession, loaded: User) -> User | None:
@@ -26,7 +27,8 @@ async def locked_as_loaded(db: AsyncSession, loaded: User) -> User | None:
 async def locked_with_administrators(db: AsyncSession, user_id: int) -> dict[int, User]:
     """An account and those of all administrators, so that the last two cannot both leave."""
     involved = select(User).where(or_(User.is_admin, User.id == user_id)).order_by(User.id)
-    users = await db.scalars(_as_it_is_now(involved.limit(MOST_ADMINISTRATORS)))
+    query = involved.limit(MOST_ADMINISTRATORS).with_for_update()
+    users = await db.scalars(query, execution_options={"populate_existing": True})
     return {user.id: user for user in users}
 
 
@@ -34,7 +36,3 @@ def is_unchanged(user: User, loaded: User) -> bool:
     """Whether it may sign in, by the same password and second factor."""
     same = (user.password_hash, user.totp_secret) == (loaded.password_hash, loaded.totp_secret)
     return same and user.is_active
-
-
-def _as_it_is_now(query: Select[User]) -> Select[User]:
-    return query.with_for_update().execution_options(populate_existing=True)

@@ -73,7 +73,8 @@ async def _judge(form: LoginForm, user: User | None, tries: Tries) -> ResponseRe
         log.warning("login refused, deactivated user=%s", user.id)
         form.say_only(DEACTIVATED)
         return await render_template("accounts/login.html", form=form), 403
-    if user is None or not await _is_unchanged(user):
+    # Hashing took a while.  The lock makes a change of password end this session as well.
+    if user is None or await locked_as_loaded(db, user) is None:
         log.warning("login failed")
         current_app.add_background_task(activity.record_failure, form.username.data or "", origin())
         form.say_only(WRONG)
@@ -110,14 +111,6 @@ async def _keep(user_id: int) -> bool:
         return False
     activity.record(db, user_id, "deletion_cancelled")
     return True
-
-
-async def _is_unchanged(user: User) -> bool:
-    """Whether what was checked still holds: hashing took a while.
-
-    The lock makes a change of password, which ends all sessions, end this one as well.
-    """
-    return await locked_as_loaded(db, user) is not None
 
 
 @blueprint.route("/logout/", methods=["GET", "POST"])
