@@ -50,16 +50,21 @@ def carry(purpose: str, token: str, endpoint: str) -> ResponseReturnValue:
 
 
 async def find(purpose: str, token: str | None = None, **facts: Any) -> OneTimeToken | None:
-    """The row of a token while it is ``good``; not used up."""
+    """The row of a token while it is ``good``; not used up.
+
+    To somebody whom the ``facts`` do not fit, it does not exist.
+    """
     async with reading() as db:
-        return await db.scalar(select(OneTimeToken).where(*good(purpose, token, **facts)).limit(1))
+        found = select(OneTimeToken).where(*good(purpose, token)).filter_by(**facts)
+        return await db.scalar(found.limit(1))
 
 
 async def take(
     db: AsyncSession, purpose: str, token: str | None = None, **facts: Any
 ) -> OneTimeToken | None:
     """Use a token up: of several requests that have the same one, one gets the row."""
-    taken = delete(OneTimeToken).where(*good(purpose, token, **facts)).returning(OneTimeToken)
+    row = delete(OneTimeToken).where(*good(purpose, token)).filter_by(**facts)
+    taken = row.returning(OneTimeToken)
     return await db.scalar(taken, execution_options={"synchronize_session": False})
 
 
@@ -76,24 +81,15 @@ async def over(purpose: str, *, again: str | None = None) -> ResponseReturnValue
 
 async def void(db: AsyncSession, purpose: str, **whose: Any) -> Sequence[str]:
     """End all links for one purpose, of that user or address; returns the tokens' hashes."""
-    theirs = (OneTimeToken.purpose == purpose, *_with(whose))
-    ended = delete(OneTimeToken).where(*theirs).returning(OneTimeToken.token_hash)
-    return (await db.scalars(ended)).all()
+    ended = delete(OneTimeToken).filter_by(purpose=purpose, **whose)
+    return (await db.scalars(ended.returning(OneTimeToken.token_hash))).all()
 
 
-def good(purpose: str, token: str | None = None, **facts: Any) -> tuple[ColumnElement[bool], ...]:
-    """What holds of a good row: that of the token, or else of the one that this browser carries.
-
-    To somebody whom the ``facts`` do not fit, it does not exist.
-    """
+def good(purpose: str, token: str | None = None) -> tuple[ColumnElement[bool], ...]:
+    """What holds of a good row: that of the token, or else of the one that this browser carries."""
     token = session.get(purpose, "") if token is None else token
     return (
         OneTimeToken.token_hash == hash_token(token),
         OneTimeToken.purpose == purpose,
         OneTimeToken.expires_at > now(),
-        *_with(facts),
     )
-
-
-def _with(facts: dict[str, Any]) -> list[ColumnElement[bool]]:
-    return [getattr(OneTimeToken, name) == value for name, value in facts.items()]

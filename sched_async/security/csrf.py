@@ -31,12 +31,14 @@ log = logging.getLogger("sched_async.security")
 def init_app(app: Quart) -> None:
     app.jinja_env.globals["csrf_token"] = token
     public_url: PublicUrl = app.config["PUBLIC_URL"]
+    scheme, own, is_loopback = public_url.scheme, str(public_url), public_url.is_loopback
 
     @app.before_request
     async def refuse_forged_requests() -> None:
         if request.method in SAFE_METHODS or request.routing_exception is not None:
             return
-        if not _from_our_pages(public_url):
+        here = f"{scheme}://{request.headers['Host']}" if is_loopback else own
+        if not _from_our_pages(own, here):
             refuse("another site")
         if not is_valid(request.headers.get(HEADER) or (await request.form).get(FIELD, "")):
             refuse("no valid token")
@@ -47,7 +49,7 @@ def refuse(reason: str) -> None:
     raise Forbidden
 
 
-def _from_our_pages(public_url: PublicUrl) -> bool:
+def _from_our_pages(*own: str) -> bool:
     """Whether nothing says that the request comes from elsewhere.
 
     Where a proxy has browsers send no referrer, their Origin says "null" on our own pages
@@ -56,9 +58,6 @@ def _from_our_pages(public_url: PublicUrl) -> bool:
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site not in (None, "same-origin"):
         return False
-    own = {str(public_url)}
-    if public_url.is_loopback:
-        own.add(f"{public_url.scheme}://{request.headers['Host']}")
     return origin is None or origin in own or (origin == "null" and site == "same-origin")
 
 

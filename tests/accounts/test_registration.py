@@ -265,7 +265,7 @@ async def test_what_is_meant_is_kept_and_signs_in(
     assert (await client.post(link, form=form)).status_code == 303
     (user,) = await users(app)
     assert getattr(user, name) == kept
-    assert (await log_in(client, form["email"], ALICE_PASSWORD)).status_code == 303
+    assert (await log_in(Client(app), form["email"], ALICE_PASSWORD)).status_code == 303
 
 
 @pytest.mark.parametrize(
