@@ -303,6 +303,8 @@ async def import_command(path: Path, timezone: str) -> str:
     report = await import_sched.run(path, canonical_zone(timezone))
     for line in report.skipped:
         click.echo(f"Skipped {line}", err=True)
+    for line in report.changed:
+        click.echo(f"Changed {line}", err=True)
     return f"Imported {report.users} accounts and {report.appointments} appointments."
 
 

@@ -2,19 +2,27 @@
 
 Passwords keep their Werkzeug hash until the first login, which rehashes them.  The
 original kept naive local times, so the caller names the zone they were meant in.
-Importing the same file again adds only what is not here yet.
+Importing the same file again adds only what is not here yet; another file of the same
+person has appointments of the same numbers, which are told apart by when they were made.
+Nothing is left out, cut or changed without being named.
 """
 
 import asyncio
+import hashlib
+import re
 import sqlite3
+from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from . import zones
 from .accounts import one_time_links
 from .accounts.emails import canonical_email
 from .accounts.one_time_links import SETUP
@@ -24,14 +32,20 @@ from .appointments.agenda import FIRST_YEAR, LAST_YEAR, LONGEST
 from .database import begin
 from .errors import RefusedError
 from .models import Appointment, User
+from .texts import many_lines, number, one_line, unfit
 from .times import SkippedTimeError, to_utc
 
 DAY = timedelta(days=1)
 USERS = "SELECT id, name, email, password, active FROM user ORDER BY id"
 APPOINTMENTS = (
-    'SELECT id, user_id, title, start, "end", allday, location, description '
+    'SELECT id, user_id, created, title, start, "end", allday, location, description '
     "FROM appointment ORDER BY id"
 )
+CONTENTS = ("title", "start", "end", "allday", "location", "description")
+MAX_LINE = 255
+# Of bytes, as a browser sends it: what is longer could not be edited here.
+MAX_NOTES = 200_000
+BREAKS = re.compile("[\t\n\v\f\r]+")
 
 
 @dataclass
@@ -39,6 +53,8 @@ class Report:
     users: int = 0
     appointments: int = 0
     skipped: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    """What has come over, but not quite as it was."""
 
 
 async def run(path: Path, timezone: str) -> Report:
@@ -68,16 +84,20 @@ async def _add_users(
     session: AsyncSession, rows: list[sqlite3.Row], timezone: str, report: Report
 ) -> dict[int, int]:
     """Our user ids by theirs; the first active one, where nobody was yet, is an administrator."""
-    owners, needs_admin = {}, not await has_accounts(session)
+    owners: dict[int, int] = {}
+    firsts: dict[str, int] = {}
+    needs_admin = not await has_accounts(session)
     for row in rows:
         try:
-            email = canonical_email(row["email"] or "")
+            email = _own_address(row, firsts)
         except RefusedError as refused:
             report.skipped.append(f"account {row['id']}: {refused}")
             continue
         user = await session.scalar(select(User).where(User.email == email))
         if user is None:
-            user = User(name=_line(row["name"], MAX_NAME) or email, email=email, timezone=timezone)
+            texts = Texts(f"account {row['id']}", report)
+            name = texts.line("name", row["name"], MAX_NAME) or email[:MAX_NAME]
+            user = User(name=name, email=email, timezone=timezone)
             user.password_hash, user.is_active = row["password"] or "", bool(row["active"])
             user.is_admin = needs_admin and user.is_active
             needs_admin = needs_admin and not user.is_admin
@@ -88,6 +108,15 @@ async def _add_users(
     return owners
 
 
+def _own_address(row: sqlite3.Row, firsts: dict[str, int]) -> str:
+    """The address of an account; to the original, other capitals were another person."""
+    email = canonical_email(row["email"] or "")
+    first = firsts.setdefault(email, row["id"])
+    if first != row["id"]:
+        raise RefusedError(f"Account {first} has the same address, {email}.")
+    return email
+
+
 async def _add_appointments(
     session: AsyncSession,
     rows: list[sqlite3.Row],
@@ -95,25 +124,71 @@ async def _add_appointments(
     timezone: str,
     report: Report,
 ) -> None:
-    imported = Appointment.submission.startswith("sched-", autoescape=True)
-    query = select(Appointment.user_id, Appointment.submission).where(
-        Appointment.user_id.in_(owners.values()), imported
-    )
-    present = {tuple(row) for row in await session.execute(query)}
+    present = await _present(session, set(owners.values()))
+    before = report.appointments
     for row in rows:
-        submission = f"sched-{row['id']}"
         owner = owners.get(row["user_id"])
-        if owner is None:
-            report.skipped.append(f"appointment {row['id']}: its owner has not been imported.")
-        elif (owner, submission) not in present:
-            try:
-                session.add(_appointment(row, owner, submission, timezone))
+        try:
+            if owner is None:
+                raise ValueError("its owner has not been imported")
+            if not _is_here(row, present.get(owner, {})):
+                session.add(_appointment(row, owner, timezone, report))
                 report.appointments += 1
-            except ValueError as error:
-                report.skipped.append(f"appointment {row['id']}: {error}.")
+        except ValueError as error:
+            report.skipped.append(f"appointment {row['id']}: {error}.")
+    if report.appointments > before:
+        await zones.note(session, timezone)
 
 
-def _appointment(row: sqlite3.Row, owner: int, submission: str, timezone: str) -> Appointment:
+async def _present(session: AsyncSession, owners: set[int]) -> dict[int, dict[str, Any]]:
+    """What was imported before, by its owner here and by what it was in the original."""
+    columns = ("user_id", "submission", "start", "end", "title", "created_at", "modified_at")
+    query = select(*(getattr(Appointment, name) for name in columns)).where(
+        Appointment.user_id.in_(owners),
+        Appointment.submission.startswith("sched-", autoescape=True),
+    )
+    found: dict[int, dict[str, Any]] = {owner: {} for owner in owners}
+    for row in await session.execute(query):
+        found[row.user_id]["-".join(row.submission.split("-")[:3])] = row
+    return found
+
+
+def _is_here(row: sqlite3.Row, present: dict[str, Any]) -> bool:
+    """Whether it was imported before; ValueError where that is not all that is to say."""
+    origin, version = _origin(row), _digest(row, CONTENTS)
+    if kept := present.get(origin):
+        if kept.submission != f"{origin}-{version}":
+            raise ValueError("it was imported before, and has changed in the original since")
+        return True
+    early = present.get(f"sched-{row['id']}")  # by a version that knew only the number
+    return early is not None and _is_same(row, early)
+
+
+def _is_same(row: sqlite3.Row, early: Any) -> bool:
+    """Compare what has come over; that version dropped what was not printable from titles."""
+    start, end = _moment(row["start"]), _moment(row["end"])
+    title = one_line("".join(filter(str.isprintable, str(row["title"] or ""))))
+    kept = "".join(filter(str.isprintable, early.title))
+    days = (start.date(), end.date()) == (early.start.date(), early.end.date())
+    if days and (title or "Untitled").split() == kept.split():
+        return True
+    if early.modified_at - early.created_at > timedelta(seconds=2):
+        raise ValueError("one of this number was imported before, and has been changed here since")
+    return False
+
+
+def _origin(row: sqlite3.Row) -> str:
+    """The same for a row of the original and its copies, whatever is changed in it."""
+    made = ("created",) if row["created"] else CONTENTS
+    return f"sched-{row['id']}-{_digest(row, made)}"
+
+
+def _digest(row: sqlite3.Row, columns: tuple[str, ...]) -> str:
+    values = repr([row[column] for column in columns])
+    return hashlib.sha256(values.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _appointment(row: sqlite3.Row, owner: int, timezone: str, report: Report) -> Appointment:
     start, end, allday = _moment(row["start"]), _moment(row["end"]), bool(row["allday"])
     if not (FIRST_YEAR <= start.year <= end.year <= LAST_YEAR and end - start <= LONGEST):
         raise ValueError("its start and end are too far apart or out of range")
@@ -123,21 +198,47 @@ def _appointment(row: sqlite3.Row, owner: int, submission: str, timezone: str) -
         start, end = _existing(start, timezone), _existing(end, timezone)
     if end < start or (end == start and not allday):
         raise ValueError("it does not end after its start")
+    texts = Texts(f"appointment {row['id']}", report)
     appointment = Appointment(
         user_id=owner,
-        submission=submission,
-        title=_line(row["title"], 255) or "Untitled",
-        location=_line(row["location"], 255),
-        description=(row["description"] or "").replace("\0", ""),
+        submission=f"{_origin(row)}-{_digest(row, CONTENTS)}",
+        title=texts.line("title", row["title"], MAX_LINE) or "Untitled",
+        location=texts.line("location", row["location"], MAX_LINE),
+        description=texts.notes("description", row["description"]),
     )
     appointment.set_times(start, end, timezone, allday=allday)
     return appointment
 
 
-def _line(text: str | None, most: int) -> str:
-    """What of a text can stand on one line."""
-    line = "".join(char for char in " ".join((text or "").split()) if char.isprintable())
-    return line[:most].strip()
+class Texts:
+    """The texts of one row as the forms would take them; what that costs is reported."""
+
+    def __init__(self, row: str, report: Report) -> None:
+        self.row = row
+        self.report = report
+
+    def line(self, name: str, text: Any, most: int) -> str:
+        kept = self._fit(name, BREAKS.sub(" ", str(text or "")), one_line)
+        return self._cut(name, kept, most).rstrip()
+
+    def notes(self, name: str, text: Any) -> str:
+        kept = self._fit(name, str(text or ""), many_lines, lines=True)
+        if len(quote_plus(kept)) <= MAX_NOTES:
+            return kept
+        sizes = range(len(kept))
+        most = bisect_right(sizes, MAX_NOTES, key=lambda size: len(quote_plus(kept[:size]))) - 1
+        return self._cut(name, kept, most)
+
+    def _fit(self, name: str, text: str, read: Callable[[str], str], *, lines: bool = False) -> str:
+        if odd := unfit(text, lines=lines):
+            left_out = ", ".join(number(char) for char in odd)
+            self.report.changed.append(f"{self.row}: {left_out} left out of its {name}.")
+        return read("".join(char for char in text if char not in odd))
+
+    def _cut(self, name: str, text: str, most: int) -> str:
+        if len(text) > most:
+            self.report.changed.append(f"{self.row}: its {name} is cut to {most} characters.")
+        return text[:most]
 
 
 def _moment(text: Any) -> datetime:

@@ -13,17 +13,18 @@ from click.testing import CliRunner, Result
 from quart import Quart
 from quart.cli import ScriptInfo
 from quart.testing import QuartClient
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from werkzeug.security import check_password_hash
 
 from sched_async import cli
-from sched_async.accounts.registration.rules import setup_link
+from sched_async.accounts.registration.rules import MAX_NAME, setup_link
 from sched_async.app import create_app
 from sched_async.database import begin, reading
 from sched_async.models import Appointment, User
 
-from .pages import log_in, text
+from .pages import csrf_token, log_in, text
 
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 PASSWORD = "Tr0ub4dor"  # as short as the original allowed
 SCHEMA = """
     CREATE TABLE user (
@@ -306,7 +307,7 @@ async def test_importing_again_brings_back_what_was_deleted_but_no_change(
     rows = [appointment(1), appointment(2)]
     done(await bring_over([account()], rows))
     async with app.app_context(), begin() as db:
-        await db.execute(delete(Appointment).where(Appointment.submission == "sched-1"))
+        await db.execute(delete(Appointment).where(Appointment.title == "Number 1"))
         kept = await db.scalar(select(Appointment))
         assert kept
         kept.title = "Changed here"
@@ -436,9 +437,9 @@ async def test_an_odd_appointment_is_imported_or_named_and_stops_nothing(
 ) -> None:
     result = await bring_over([account()], [appointment(1, **changed), appointment(2)])
     done(result)
-    here = [row.submission for row in await appointments(app)]
-    assert "sched-2" in here
-    assert ("sched-1" in here) != ("Skipped appointment 1: " in result.stderr)
+    here = await appointments(app)
+    assert here[-1].title == "Number 2"
+    assert (len(here) == 2) != ("Skipped appointment 1: " in result.stderr)
 
 
 def write_other_database(path: Path) -> None:
@@ -549,3 +550,126 @@ async def test_a_hash_that_cannot_be_read_fits_no_password(
 ) -> None:
     await bring_over([account(password=kept)])
     assert (await log_in(app.test_client(), "ada1@example.org", PASSWORD)).status_code == 401
+
+
+# Another file, and what the forms would not take
+
+
+async def test_another_file_of_the_same_person_comes_over_as_well_and_each_of_them_once(
+    app: Quart, bring_over: Import
+) -> None:
+    """Numbers begin anew in each file; where no time of making is kept, contents tell."""
+    first = [appointment(1), appointment(2, created="2013-01-01 08:00:00.000000")]
+    other = [
+        appointment(1, title="Other"),
+        appointment(2, created="2014-01-01 08:00:00.000000"),
+    ]
+    for rows, new in ((first, 2), (other, 2), (first, 0), (other, 0)):
+        result = await bring_over([account()], rows)
+        assert done(result).endswith(f"and {new} appointments.\n")
+        assert result.stderr == ""
+    titles = sorted(row.title for row in await appointments(app))
+    assert titles == ["Number 1", "Number 2", "Number 2", "Other"]
+
+
+async def test_what_has_changed_in_the_original_since_is_named_and_not_doubled(
+    app: Quart, bring_over: Import
+) -> None:
+    made = {"created": "2013-01-01 08:00:00.000000"}
+    done(await bring_over([account()], [appointment(1, **made)]))
+    result = await bring_over([account()], [appointment(1, title="Later", **made)])
+    assert done(result) == "Imported 0 accounts and 0 appointments.\n"
+    assert result.stderr.startswith("Skipped appointment 1: it was imported before, and has chang")
+    assert [row.title for row in await appointments(app)] == ["Number 1"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "here", "new", "named"),
+    [
+        ({}, {}, 0, False),
+        ({}, {"title": "Changed here"}, 0, True),
+        ({"title": "Other"}, {}, 1, False),
+        ({"start": "2013-06-01 09:30:00", "end": "2013-06-01 10:00:00"}, {}, 1, False),
+    ],
+    ids=str,
+)
+async def test_what_an_earlier_version_imported_is_known_again(
+    app: Quart,
+    bring_over: Import,
+    changed: dict[str, object],
+    here: dict[str, object],
+    new: int,
+    named: bool,
+) -> None:
+    """It kept the number alone."""
+    done(await bring_over([account()], [appointment(1)]))
+    later = {"modified_at": instant("2030-01-01T00:00"), **here} if here else {}
+    async with app.app_context(), begin() as db:
+        created = {"modified_at": Appointment.created_at} | later
+        await db.execute(update(Appointment).values(submission="sched-1", **created))
+    for count in (new, 0):
+        result = await bring_over([account()], [appointment(1, **changed)])
+        assert done(result).endswith(f"and {count} appointments.\n")
+        assert ("Skipped appointment 1: one of this number" in result.stderr) == named
+    assert len(await appointments(app)) == 1 + new
+
+
+async def test_two_accounts_that_differ_in_capitals_are_not_one_person(
+    app: Quart, bring_over: Import
+) -> None:
+    people = [account(1, email="ada@example.org"), account(2, email="Ada@Example.org", name="Bob")]
+    for said in ("Imported 1 accounts and 1 ", "Imported 0 accounts and 0 "):
+        result = await bring_over(people, [appointment(1), appointment(2, user_id=2)])
+        assert done(result).startswith(said)
+        assert result.stderr.splitlines() == [
+            "Skipped account 2: Account 1 has the same address, ada@example.org.",
+            "Skipped appointment 2: its owner has not been imported.",
+        ]
+    assert [row.title for row in await appointments(app)] == ["Number 1"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept", "named", "times"),
+    [
+        (FAMILY, FAMILY, "", 0),
+        ("علی\u200cرضا", "علی\u200cرضا", "", 0),  # noqa: RUF001
+        ("\U0001fae9 new", "\U0001fae9 new", "", 0),
+        ("田中\u3000太郎", "田中 太郎", "", 0),
+        ("two\r\nlines", "two lines", "", 0),
+        ("a\x07b\u202e\x07", "ab", "U+0007, U+202E left out of its", 4),
+        ("é" * 300, "é" * MAX_NAME, "is cut to", 3),
+    ],
+    ids=ascii,
+)
+async def test_what_the_forms_take_is_kept_and_what_they_do_not_is_named(
+    app: Quart, bring_over: Import, given: str, kept: str, named: str, times: int
+) -> None:
+    rows = [appointment(1, title=given, location=given, description=given[:200])]
+    result = await bring_over([account(1, name=given)], rows)
+    done(result)
+    (ada,), (only,) = await users(app), await appointments(app)
+    assert (ada.name, only.title[:MAX_NAME], only.location[:MAX_NAME]) == (kept, kept, kept)
+    said = result.stderr.splitlines()
+    assert len(said) == times
+    for line in said:
+        assert line.startswith(("Changed account 1: ", "Changed appointment 1: "))
+        assert named in line
+
+
+async def test_notes_of_any_length_come_over_and_can_be_edited(
+    app: Quart, client: QuartClient, bring_over: Import
+) -> None:
+    """But for what no form could send: that is cut, and named."""
+    rows = [appointment(1, description="x" * 150_000), appointment(2, description="漢" * 50_000)]
+    result = await bring_over([account()], rows)
+    done(result)
+    assert result.stderr == "Changed appointment 2: its description is cut to 22222 characters.\n"
+    await log_in(client, "ada1@example.org", PASSWORD)
+    for row in await appointments(app):
+        address = f"/appointments/{row.id}/edit/"
+        form = {"title": "New", "start": f"{row.start}", "end": f"{row.end}"}
+        form |= {"timezone": row.timezone, "description": row.description}
+        form["csrf_token"] = await csrf_token(client, address)
+        assert (await client.post(address, form=form)).status_code == 303
+    assert [row.title for row in await appointments(app)] == ["New", "New"]
+    assert len((await appointments(app))[0].description) == 150_000
