@@ -19,11 +19,10 @@ from ..security import throttle
 from ..security.throttle import Tries
 from . import activity, known_browsers, one_time_links
 from .clients import origin
-from .locks import locked_as_loaded
 from .passwords import MAX_LENGTH, check_within_limits
 from .sessions import current_user, load_user, login_user, logout_user, public
 from .two_factor import pending_login
-from .users import has_accounts
+from .users import has_accounts, locked_as_loaded
 
 WRONG = "Incorrect username or password."
 DEACTIVATED = "Your account is deactivated. Contact an administrator."

@@ -36,12 +36,11 @@ from ..security import throttle
 from . import activity, one_time_links
 from .clients import origin
 from .emails import MAX_EMAIL, canonical_email
-from .locks import locked
 from .one_time_links import RESET
 from .passwords import NewPasswordForm, hash_password, new_password_field, repeated_password_field
 from .sessions import public, revoke_all
 from .tokens import hash_token
-from .users import user_by_email
+from .users import locked, user_by_email
 
 LIFETIME = timedelta(hours=1)
 

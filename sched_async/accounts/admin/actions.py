@@ -16,11 +16,10 @@ from ...errors import RefusedError
 from ...models import User
 from ...plurals import counted
 from .. import activity
-from ..locks import locked_with_administrators
 from ..passwords import check_new, hash_password
 from ..sessions import revoke_all
 from ..two_factor import codes
-from ..users import is_last_administrator, user_by_email
+from ..users import is_last_administrator, locked_with_administrators, user_by_email
 
 MOST_USERS = 10_000
 LAST_ADMINISTRATOR = (

@@ -24,9 +24,9 @@ from .. import activity, password_reset
 from ..access import View
 from ..emails import MAX_EMAIL, canonical_email
 from ..fresh_login import fresh_login_required
-from ..locks import locked_with_administrators
 from ..registration import invitations
 from ..sessions import current_user, login_required
+from ..users import locked_with_administrators
 from .actions import ACTIONS, NOT_TO_ONESELF
 
 PAGE = 50

@@ -32,9 +32,8 @@ from ...models import Appointment, OutgoingMail, User
 from ...times import now
 from .. import activity
 from ..fresh_login import fresh_login_required
-from ..locks import is_unchanged, locked_with_administrators
 from ..sessions import current_user, login_required, logout_user, revoke_all
-from ..users import is_last_administrator
+from ..users import is_last_administrator, is_unchanged, locked_with_administrators
 
 GRACE = timedelta(days=7)
 LOOK_EVERY = timedelta(hours=1)

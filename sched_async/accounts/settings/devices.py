@@ -19,8 +19,8 @@ from .. import activity, known_browsers
 from ..access import has_ended
 from ..clients import describe
 from ..fresh_login import fresh_login_required
-from ..locks import locked
 from ..sessions import MOST, current_user, login_required, revoke_all
+from ..users import locked
 
 OVER = "That session has already ended."
 ALONE = "You are not signed in anywhere else."

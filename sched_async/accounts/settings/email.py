@@ -28,11 +28,10 @@ from ...texts import isolated
 from .. import activity, one_time_links
 from ..emails import MAX_EMAIL, canonical_email
 from ..fresh_login import fresh_login_required
-from ..locks import locked_as_loaded
 from ..one_time_links import CHANGE_EMAIL
 from ..registration.rules import TAKEN
 from ..sessions import current_user, login_required
-from ..users import user_by_email
+from ..users import locked_as_loaded, user_by_email
 
 LIFETIME = timedelta(hours=24)
 NO_MAIL = "This server can't send email."

@@ -17,7 +17,6 @@ from ...security import throttle
 from ...security.throttle import Tries
 from .. import activity
 from ..fresh_login import WRONG, fresh_login_required
-from ..locks import locked_as_loaded
 from ..passwords import (
     MAX_LENGTH,
     NewPasswordForm,
@@ -27,6 +26,7 @@ from ..passwords import (
     repeated_password_field,
 )
 from ..sessions import confirm_login, current_user, login_required, revoke_all
+from ..users import locked_as_loaded
 
 SAME = "This is already your password. Choose another."
 

@@ -33,9 +33,9 @@ from ...times import now
 from .. import activity, known_browsers
 from ..access import flash_once, is_public
 from ..fresh_login import fresh_login_required
-from ..locks import locked, locked_as_loaded
 from ..sessions import confirm_login, current_user, login_required, revoke_all
 from ..two_factor import codes, totp
+from ..users import locked, locked_as_loaded
 
 OFFERED = "enrolment"
 OFFER_LIFETIME = 60 * 60  # seconds

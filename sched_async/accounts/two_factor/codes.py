@@ -21,8 +21,8 @@ from ...security import throttle
 from ...security.throttle import Tries
 from ...times import now
 from .. import activity, known_browsers
-from ..locks import locked
 from ..tokens import hash_token
+from ..users import locked
 from . import totp
 
 RECOVERY_CODES = 10
