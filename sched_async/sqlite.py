@@ -8,13 +8,15 @@ Each connection has a thread.  SQLAlchemy's adapter goes there four times for a 
 a query takes 0.15 ms of the processor instead of 1.0.
 """
 
+import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import aiosqlite
-from sqlalchemy import Connection, Dialect, event
+from sqlalchemy import Connection, Dialect, Engine, Executable, Row, create_engine, event
 from sqlalchemy.dialects.sqlite.aiosqlite import (
     AsyncAdapt_aiosqlite_connection,
     AsyncAdapt_aiosqlite_cursor,
@@ -113,29 +115,68 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
         self.begin_first = None
 
 
-def engines(url: URL, wait: int) -> tuple[AsyncEngine, AsyncEngine, AsyncEngine]:
-    """For writing, for reading in a transaction, and for single statements that read."""
+class Readers:
+    """A few threads, each with a connection of its own for single statements that read.
+
+    There is no adapter between SQLAlchemy and SQLite here, and whoever comes first is
+    served first; a pool of connections lets the next one jump its queue.
+    """
+
+    def __init__(self, url: URL, wait: int) -> None:
+        self.wait = wait
+        self.threads = ThreadPoolExecutor(READERS, thread_name_prefix="reading")
+        self.engine = create_engine(
+            url.set(drivername="sqlite+pysqlite"),
+            isolation_level="AUTOCOMMIT",
+            skip_autocommit_rollback=True,
+            pool_reset_on_return=None,
+            pool_size=READERS,
+            hide_parameters=True,
+            connect_args={"check_same_thread": False},
+        )
+        _set_up(self.engine, "query_only=ON")
+
+    async def fetch(self, statement: Executable, parameters: Any) -> Sequence[Row[Any]]:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(self.wait):
+            return await loop.run_in_executor(self.threads, self._fetch, statement, parameters)
+
+    def _fetch(self, statement: Executable, parameters: Any) -> Sequence[Row[Any]]:
+        with self.engine.connect() as connection:
+            return connection.execute(statement, parameters).all()
+
+    async def close(self) -> None:
+        self.threads.shutdown(wait=True)
+        self.engine.dispose()
+
+
+def engines(url: URL, wait: int) -> tuple[AsyncEngine, AsyncEngine]:
+    """For writing, and for reading in a transaction."""
     common: dict[str, Any] = {"pool_timeout": wait, "max_overflow": 0, "hide_parameters": True}
     write = create_async_engine(url, pool_size=1, **common)
     read = create_async_engine(url, pool_size=READERS, **common)
-    autocommit: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
-    fetch = create_async_engine(
-        url, pool_size=READERS, pool_reset_on_return=None, **autocommit, **common
-    )
     use(write, "BEGIN IMMEDIATE")
     use(read, "BEGIN", "query_only=ON")
-    use(fetch, None, "query_only=ON")
-    return write, read, fetch
+    return write, read
 
 
-def use(engine: AsyncEngine, begin_statement: str | None, *more: str) -> None:
+def use(engine: AsyncEngine, begin_statement: str, *more: str) -> None:
     @event.listens_for(engine.sync_engine, "do_connect")
     def connect(dialect: Dialect, record: object, arguments: Any, options: Any) -> Any:
         connection = aiosqlite.connect(*arguments, **options)
         connection._thread.daemon = True  # a process that fails must be able to end
         return OneTripConnection(dialect.dbapi, await_(connection))
 
-    @event.listens_for(engine.sync_engine, "connect")
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin_transaction(connection: Connection) -> None:
+        raw: Any = connection.connection.dbapi_connection
+        raw.begin_first = begin_statement
+
+    _set_up(engine.sync_engine, *more)
+
+
+def _set_up(engine: Engine, *more: str) -> None:
+    @event.listens_for(engine, "connect")
     def configure(connection: Any, record: object) -> None:
         connection.isolation_level = None  # the driver would begin transactions too late
         connection.create_function("lower", 1, _lower, deterministic=True)
@@ -148,13 +189,6 @@ def use(engine: AsyncEngine, begin_statement: str | None, *more: str) -> None:
                 None, None, sqlite3.OperationalError("its disk does not support WAL")
             )
         cursor.close()
-
-    if begin_statement is not None:
-
-        @event.listens_for(engine.sync_engine, "begin")
-        def begin_transaction(connection: Connection) -> None:
-            raw: Any = connection.connection.dbapi_connection
-            raw.begin_first = begin_statement
 
 
 def _lower(text: Any) -> Any:

@@ -20,11 +20,11 @@ PLACE = 8_000_000_000_000_000  # and what follows stand for ids while a shape is
 
 def init_app(app: Quart) -> None:
     app.jinja_environment = Environment  # type: ignore[assignment]
-    app.jinja_env.globals["url_for"] = Addresses(app).url_for
-    app.update_template_context = partial(add_context, app)  # type: ignore[method-assign]
+    addresses = Addresses(app)
+    app.update_template_context = partial(add_context, app, addresses)  # type: ignore
 
 
-async def add_context(app: Quart, *arguments: Any) -> None:
+async def add_context(app: Quart, addresses: "Addresses", *arguments: Any) -> None:
     """As Quart does it, only that a plain function is called here, and not in a thread.
 
     Quart-Auth's is one, and each blueprint has one of Flask's: 0.2 ms for each page.  What is
@@ -36,6 +36,8 @@ async def add_context(app: Quart, *arguments: Any) -> None:
         for processor in app.template_context_processors[name]:
             more = processor()
             context.update(await more if isawaitable(more) else more)
+    if has_request_context() and not request.root_path:  # else they begin elsewhere than at /
+        context["url_for"] = addresses.url_for
     context.update(given)
 
 
@@ -80,7 +82,7 @@ class Addresses:
 
     def url_for(self, endpoint: str, **values: Any) -> str:
         only_ids = all(type(value) is int for value in values.values())
-        if not (only_ids or endpoint == "static") or not _at_home():
+        if not (only_ids or endpoint == "static"):
             return self.app.url_for(endpoint, **values)
         key = (endpoint, *(values if only_ids else values.items()))
         if key not in self.shapes:
@@ -94,8 +96,3 @@ class Addresses:
         for name, stand_in in ids.items():
             shape = shape.replace(str(stand_in), f"{{{name}}}")
         return shape
-
-
-def _at_home() -> bool:
-    """Whether addresses begin at ``/``: in a mail they do not, nor under a proxy's path."""
-    return has_request_context() and not request.root_path

@@ -5,7 +5,7 @@ import gc
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import pytest
 from quart import Quart
 from quart.testing.connections import TestHTTPConnection
-from sqlalchemy import event, func, insert, inspect, select, text
+from sqlalchemy import Engine, delete, event, func, insert, inspect, literal, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -25,7 +25,7 @@ from sched_async import migrations
 from sched_async.accounts.registration.rules import setup_link
 from sched_async.accounts.sessions import public
 from sched_async.app import create_app
-from sched_async.database import Database, begin, db, migrating, reading, upgrade
+from sched_async.database import Database, begin, db, fetch, migrating, reading, upgrade
 from sched_async.errors import StartupError
 from sched_async.models import Appointment, Base, LoginSession, OneTimeToken, User
 from sched_async.security.csrf import HEADER, token_for
@@ -78,11 +78,19 @@ async def count(app: Quart, model: type[Base]) -> int:
 
 def engines(app: Quart) -> list[AsyncEngine]:
     database: Database = app.extensions["database"]
-    return [database.write_engine, database.read_engine, database.fetch_engine]
+    return [database.write_engine, database.read_engine]
+
+
+def all_engines(app: Quart) -> list[Engine]:
+    """With that of single statements, in the shape that takes listeners."""
+    database: Database = app.extensions["database"]
+    readers: Any = database.readers.engine
+    single = readers if isinstance(readers, Engine) else readers.sync_engine
+    return [*(engine.sync_engine for engine in engines(app)), single]
 
 
 def checked_out(app: Quart) -> list[int]:
-    return [cast(QueuePool, engine.sync_engine.pool).checkedout() for engine in engines(app)]
+    return [cast(QueuePool, engine.pool).checkedout() for engine in all_engines(app)]
 
 
 def file_of(url: str) -> str:
@@ -193,6 +201,25 @@ async def test_what_a_view_did_not_commit_is_rolled_back(
     assert not any(checked_out(writing))
     assert (await client.post("/commit/")).status_code == 200
     assert await count(writing, User) == 1
+
+
+async def test_a_single_statement_cannot_write(app: Quart, alice: User) -> None:
+    async with app.app_context():
+        with pytest.raises(DBAPIError, match=r"readonly|read-only"):
+            await fetch(cast(Any, delete(User)))
+    assert await count(app, User) == 1
+
+
+async def test_a_slow_statement_holds_up_no_other(app: Quart) -> None:
+    """Nor does it hold up what asks for no database at all."""
+    one = select(literal(1).label("value")).cte("numbers", recursive=True)
+    numbers = one.union_all(select(one.c.value + 1).where(one.c.value < 1_000_000))
+    async with app.app_context():
+        slow = asyncio.create_task(fetch(select(func.sum(numbers.c.value))))
+        await asyncio.sleep(0.01)
+        assert (await fetch(select(func.count()).select_from(User))) == [(0,)]
+        assert not slow.done()
+        assert len(await slow) == 1
 
 
 async def fail_in_begin() -> None:
@@ -340,7 +367,7 @@ async def test_a_file_that_is_no_database_is_refused_with_its_name(
 
 @only_sqlite
 async def test_every_connection_to_sqlite_is_set_up(app: Quart) -> None:
-    expected = {
+    expected: dict[str, str | int] = {
         "journal_mode": "wal",
         "synchronous": 2,
         "foreign_keys": 1,
@@ -348,7 +375,7 @@ async def test_every_connection_to_sqlite_is_set_up(app: Quart) -> None:
         "trusted_schema": 0,
         "cell_size_check": 1,
     }
-    for engine, query_only, size in zip(engines(app), (0, 1, 1), (1, 4, 4), strict=True):
+    for engine, query_only, size in zip(engines(app), (0, 1), (1, 4), strict=True):
         connections = [await engine.connect() for _ in range(size)]
         for connection in connections:
             for pragma, value in {**expected, "query_only": query_only}.items():
@@ -357,6 +384,12 @@ async def test_every_connection_to_sqlite_is_set_up(app: Quart) -> None:
         assert cast(QueuePool, engine.sync_engine.pool).size() == size
         for connection in connections:
             await connection.close()
+    single = all_engines(app)[-1]
+    with ExitStack() as opened:
+        for _ in range(cast(QueuePool, single.pool).size()):
+            raw = opened.enter_context(single.connect())
+            for pragma, value in {**expected, "query_only": 1}.items():
+                assert raw.exec_driver_sql(f"PRAGMA {pragma}").scalar_one() == value, pragma
 
 
 @only_sqlite
@@ -535,11 +568,10 @@ def statements(app: Quart) -> Iterator[dict[str, Any]]:
         if statement.split()[0] in ("SELECT", "UPDATE", "DELETE"):
             seen[statement] = given
 
-    synchronous = [engine.sync_engine for engine in engines(app)]
-    for engine in synchronous:
+    for engine in all_engines(app):
         event.listen(engine, "before_cursor_execute", note)
     yield seen
-    for engine in synchronous:
+    for engine in all_engines(app):
         event.remove(engine, "before_cursor_execute", note)
 
 

@@ -82,7 +82,7 @@ async def assert_busy(response: Response) -> None:
     assert_secured(response)
     page = await text(response)
     assert "Wait a few seconds and try again." in page
-    assert "database is" not in page
+    assert "database is " not in page  # as the database says it
 
 
 @asynccontextmanager

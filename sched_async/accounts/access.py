@@ -5,7 +5,7 @@ it has expired, or its user is not active, the request is anonymous.  So signing
 deactivating or deleting the row takes effect at the next request, for a copied cookie too.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -23,9 +23,8 @@ from quart import (
 from quart.typing import ResponseReturnValue
 from quart_auth import Unauthorized
 from sqlalchemy import ColumnElement, and_, bindparam, not_, or_, select, update
-from sqlalchemy.orm import make_transient_to_detached
 
-from ..database import begin, fetch
+from ..database import begin, detached, fetch
 from ..errors import http_error, wants_json
 from ..models import LoginSession, User
 from ..request_scope import storage
@@ -39,7 +38,6 @@ IDLE = timedelta(hours=12)
 SEEN_EVERY = timedelta(minutes=1)
 PUBLIC_ENDPOINTS = frozenset({"static"})
 
-Row = TypeVar("Row", LoginSession, User)
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -121,16 +119,8 @@ async def _living_session(token: str) -> tuple[LoginSession, User] | None:
     moment = now()
     times = {"moment": moment, "unused_since": moment - IDLE}
     for row in await fetch(LIVING_SESSION, token_hash=hash_token(token), **times):
-        return _loaded(LoginSession, row[:SESSION_COLUMNS]), _loaded(User, row[SESSION_COLUMNS:])
+        return detached(LoginSession, row[:SESSION_COLUMNS]), detached(User, row[SESSION_COLUMNS:])
     return None
-
-
-def _loaded(model: type[Row], values: Sequence[Any]) -> Row:
-    """What a session would have loaded and let go of: nobody saves it by mistake."""
-    instance = model()
-    vars(instance).update(zip(model.__table__.columns.keys(), values, strict=True))
-    make_transient_to_detached(instance)
-    return instance
 
 
 async def _note_seen(login_id: int) -> None:

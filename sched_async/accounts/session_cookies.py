@@ -70,6 +70,15 @@ class CookieSession(SecureCookieSessionInterface):
 
     digest_method = staticmethod(hashlib.sha256)
 
+    def __init__(self) -> None:
+        self.serializers: dict[Any, Any] = {}
+
+    def get_signing_serializer(self, app: Quart) -> Any:
+        """Quart's, made once for each key: to make one takes as long as to read a cookie."""
+        if app.secret_key not in self.serializers:
+            self.serializers[app.secret_key] = super().get_signing_serializer(app)
+        return self.serializers[app.secret_key]
+
     async def save_session(self, app: Quart, session: Any, response: Any) -> None:
         if response is None or response.status_code < 500:
             self._shorten(app, session)

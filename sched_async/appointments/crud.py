@@ -6,12 +6,13 @@ from typing import Any
 
 from quart import Blueprint, abort, flash, jsonify, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
+from sqlalchemy import bindparam
 from sqlalchemy.exc import IntegrityError
 from werkzeug.datastructures import MultiDict
 
 from .. import zones
 from ..accounts.sessions import current_user, login_required, public
-from ..database import SAFE_METHODS, db
+from ..database import SAFE_METHODS, db, detached, fetch
 from ..models import Appointment
 from ..texts import isolated
 from ..times import existing, now, to_wall
@@ -20,6 +21,7 @@ from .display import Item
 from .forms import AppointmentForm
 
 HOUR = timedelta(hours=1)
+OWN = Appointment.owned_by(bindparam("owner")).where(Appointment.id == bindparam("id"))
 
 blueprint = Blueprint("appointments", __name__)
 
@@ -104,8 +106,11 @@ async def delete(appointment_id: int) -> ResponseReturnValue:
 
 
 async def own_appointment(appointment_id: int) -> Appointment:
-    query = Appointment.owned_by(current_user.user_id).where(Appointment.id == appointment_id)
-    return await db.scalar(query) or abort(404)
+    whose = {"owner": current_user.user_id, "id": appointment_id}
+    if request.method not in SAFE_METHODS:
+        return await db.scalar(OWN, whose) or abort(404)
+    rows = await fetch(OWN, **whose)
+    return detached(Appointment, rows[0]) if rows else abort(404)
 
 
 async def _add(form: AppointmentForm) -> ResponseReturnValue:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row
@@ -28,7 +29,7 @@ class Item:
         self.location = row.location
         self.allday = row.allday
         self._wall = self._local = (row.start, row.end)
-        if not row.allday:
+        if not row.allday and row.timezone != zone:
             self._local = (to_wall(row.start_utc, zone), to_wall(row.end_utc, zone))
         self.first_day = self._local[0].date()
 
@@ -84,6 +85,7 @@ class Day:
     items: list[Item]
 
 
+@lru_cache(1024)
 def heading(day: date, today: date) -> str:
     if day == today:
         return "Today"
