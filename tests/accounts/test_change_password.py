@@ -120,7 +120,7 @@ async def test_long_and_odd_passwords_are_taken_as_they_are(
 
 
 async def test_everybody_else_is_signed_out_and_this_browser_has_a_new_token(
-    app: Quart, hers: Client, mallory: User
+    app: Quart, alice: User, hers: Client, mallory: User
 ) -> None:
     """ASVS 7.2.4 and 7.4.3."""
     there, copy, stranger = app.test_client(), Client(app), app.test_client()
@@ -129,13 +129,13 @@ async def test_everybody_else_is_signed_out_and_this_browser_has_a_new_token(
     old = cookie(hers)
     assert old
     copy.set_cookie("localhost", "sched_login", old)
-    (row, _) = await login_rows(app, 1)
+    (row, _) = await login_rows(app, alice.id)
     assert [await is_in(browser) for browser in (hers, there, copy)] == [True] * 3
     await hers.post(PASSWORD, form=FORM)
     assert cookie(hers) != old
     assert [await is_in(browser) for browser in (hers, there, copy)] == [True, False, False]
     assert await is_in(stranger)
-    (left,) = await login_rows(app, 1)
+    (left,) = await login_rows(app, alice.id)
     assert (left.id, left.expires_at) == (row.id, row.expires_at), "the session itself goes on"
 
 
