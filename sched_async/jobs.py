@@ -64,6 +64,8 @@ def add_job(
 async def running(app: Quart) -> AsyncIterator[None]:
     """All jobs of the app, for as long as it serves."""
     jobs: list[Job] = app.extensions.get("jobs", [])
+    for job in jobs:
+        job.woken = asyncio.Event()  # of the loop that serves now
     tasks = [asyncio.create_task(job.run(app)) for job in jobs]
     try:
         yield

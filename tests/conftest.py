@@ -1,35 +1,54 @@
-"""A fresh, migrated database for each test, the app on it, and the people in the tests.
+"""A database, the app on it, and the people in the tests.
 
-A blank database is migrated once a run and copied for each test, so tests commit for
-real and share nothing.  A test that asks for the app runs twice: on SQLite and on
-PostgreSQL (``-k sqlite`` and ``-k postgresql`` choose).
+Each test finds an empty, migrated database, commits for real and shares nothing, but does
+not pay for all of it again: a blank SQLite file is made once and copied, a PostgreSQL
+database is made once and emptied, an app is made once for its settings and served again.
+
+Most tests run on SQLite alone.  What writes in a way of its own, locks, compares, sorts
+or races is marked ``databases("sqlite", "postgresql")`` and runs on both.
 
 Each person keeps one role: Alice owns things, Mallory must never see them.
 """
 
 import asyncio
 import itertools
+import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import pytest
+from argon2 import PasswordHasher
 from quart import Quart
 from quart.testing import QuartClient
 
-from sched_async import database
+from sched_async import config, database, lifespan
+from sched_async.accounts import passwords
 from sched_async.accounts.registration.rules import create_account
 from sched_async.app import create_app
 from sched_async.models import User
 
-from .servers import create_database, drop_database, find_postgresql, postgresql_server, unavailable
+from .servers import (
+    create_database,
+    drop_database,
+    empty_database,
+    find_postgresql,
+    postgresql_server,
+    unavailable,
+)
 
 SECRET_KEY = "zT4-mW9_kQ2-xB7_hN5-rJ8_cV3-pL6_gD1"
 ALICE_PASSWORD = "nine teal kayaks under plaster"
 MALLORY_PASSWORD = "burnt ochre goose on a ladder"
 
+CHEAP_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+MEMORY = Path("/dev/shm")
+OWN_SETTINGS = {"DATA_DIR", "DATABASE_URL"}  # what differs from test to test
+
 copies = itertools.count(1)
+apps: dict[str, tuple[Quart, dict[str, Any]]] = {}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,6 +58,39 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="photograph every page into DIR, and the README's docs/screenshot.png",
     )
+    parser.addoption(
+        "--postgresql",
+        action="store_true",
+        help="run the tests that need only one database on PostgreSQL instead of SQLite",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test on each of the databases that its marker names."""
+    marker = metafunc.definition.get_closest_marker("databases")
+    if marker and "backend" in metafunc.fixturenames:
+        metafunc.parametrize("backend", marker.args, indirect=True)
+
+
+@pytest.fixture
+def backend(request: pytest.FixtureRequest) -> str:
+    """The kind of database that this test runs on: sqlite or postgresql."""
+    usual = "postgresql" if request.config.getoption("--postgresql") else "sqlite"
+    return cast(str, getattr(request, "param", usual))
+
+
+@pytest.fixture(scope="session")
+def memory() -> Iterator[Path]:
+    """A folder where a commit does not wait for the disk, if there is one."""
+    with TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="session")
+def blank_sqlite(memory: Path) -> Path:
+    path = memory / "blank.db"
+    asyncio.run(database.upgrade(f"sqlite+aiosqlite:///{path}"))
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -51,14 +103,9 @@ def postgresql() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def blank_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("blank") / "sched.db"
-    asyncio.run(database.upgrade(f"sqlite+aiosqlite:///{path}"))
-    return path
-
-
-@pytest.fixture(scope="session")
 def blank_postgresql(postgresql: str) -> str:
+    """The name of a database to copy."""
+
     async def make() -> None:
         await database.upgrade(await create_database(postgresql, "blank"))
 
@@ -66,41 +113,92 @@ def blank_postgresql(postgresql: str) -> str:
     return "blank"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def blank_database(request: pytest.FixtureRequest) -> Path | str:
-    """What to copy: a file, or the name of a template on the PostgreSQL server."""
-    return cast(Path | str, request.getfixturevalue(f"blank_{request.param}"))
+@pytest.fixture(scope="session")
+def emptied_postgresql(postgresql: str, blank_postgresql: str) -> str:
+    """The address of the database that is emptied for each test."""
+    return asyncio.run(create_database(postgresql, "emptied", blank_postgresql))
 
 
 @pytest.fixture
-async def database_url(
-    blank_database: Path | str, request: pytest.FixtureRequest, tmp_path: Path
-) -> AsyncIterator[str]:
-    """The address of this test's own database, migrated and empty."""
-    if isinstance(blank_database, Path):
-        yield f"sqlite+aiosqlite:///{shutil.copy(blank_database, tmp_path)}"
-        return
-    server = cast(str, request.getfixturevalue("postgresql"))
+def sqlite_url(blank_sqlite: Path) -> Iterator[str]:
+    with TemporaryDirectory(dir=blank_sqlite.parent) as folder:
+        yield f"sqlite+aiosqlite:///{shutil.copy(blank_sqlite, Path(folder) / 'sched.db')}"
+
+
+@pytest.fixture
+async def postgresql_url(emptied_postgresql: str) -> str:
+    await empty_database(emptied_postgresql)
+    return emptied_postgresql
+
+
+@pytest.fixture
+async def own_postgresql_url(postgresql: str, blank_postgresql: str) -> AsyncIterator[str]:
     name = f"test_{next(copies)}"
-    yield await create_database(server, name, blank_database)
-    await drop_database(server, name)
+    yield await create_database(postgresql, name, blank_postgresql)
+    await drop_database(postgresql, name)
 
 
 @pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> dict[str, Any]:
-    return {
+def database_url(backend: str, request: pytest.FixtureRequest) -> str:
+    """The address of a database, migrated and empty.
+
+    A test that alters tables, or asks PostgreSQL for its plans, is marked ``own_database``.
+    """
+    is_own = backend == "postgresql" and request.node.get_closest_marker("own_database")
+    return cast(str, request.getfixturevalue(f"{'own_' if is_own else ''}{backend}_url"))
+
+
+@pytest.fixture
+def settings(database_url: str, request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
+    """The app's settings, with those that the test is marked with."""
+    settings = {
         "SECRET_KEY": SECRET_KEY,
         "DATA_DIR": tmp_path,
         "DATABASE_URL": database_url,
         "PUBLIC_URL": "http://localhost",
     }
+    for marker in reversed(list(request.node.iter_markers("settings"))):
+        settings |= marker.kwargs
+    return settings
+
+
+@pytest.fixture(autouse=True)
+def hashing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Cheap, but for tests of hashing and of time, which are marked ``real_hashing``."""
+    if request.node.get_closest_marker("real_hashing"):
+        passwords._nobodys.cache_clear()
+        yield
+        passwords._nobodys.cache_clear()
+    else:
+        monkeypatch.setattr(passwords, "hasher", CHEAP_HASHER)
+        yield
+
+
+def made_once(settings: Mapping[str, Any]) -> Quart:
+    """An app by these settings: as new, although another test may have had it before."""
+    key = repr(
+        sorted((name, value) for name, value in settings.items() if name not in OWN_SETTINGS)
+    )
+    if key not in apps:
+        app = create_app(settings)
+        apps[key] = app, dict(app.config)
+    app, fresh = apps[key]
+    app.config.clear()
+    app.config.update(fresh | config.load(settings))
+    app.while_serving_gens.clear()  # serving has used it up
+    lifespan.init_app(app)
+    return app
 
 
 @pytest.fixture
 async def app(settings: dict[str, Any]) -> AsyncIterator[Quart]:
-    app = create_app(settings)
+    """The app, served.  A test that adds views has to make one of its own."""
+    app = made_once(settings)
+    views, rules = app.view_functions.copy(), list(app.url_map.iter_rules())
     async with app.test_app():
         yield app
+    app.view_functions.update(views)
+    assert list(app.url_map.iter_rules()) == rules
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from sched_async.models import Base
+
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
 STOP_SECONDS = 20
@@ -39,6 +41,11 @@ POSTGRESQL_OPTIONS = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
 }
+
+END_OTHERS = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 
 
 def unavailable(reason: str) -> NoReturn:
@@ -131,6 +138,15 @@ async def create_database(server: str, name: str, template: str = "template0") -
 
 async def drop_database(server: str, name: str) -> None:
     await _execute(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+async def empty_database(url: str) -> None:
+    """As it was when it had been migrated, whatever is still connected to it."""
+    tables = ", ".join(f'"{table.name}"' for table in Base.metadata.sorted_tables)
+    engine = create_async_engine(url, poolclass=NullPool)
+    async with engine.begin() as connection:
+        await connection.execute(text(END_OTHERS))
+        await connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY"))
 
 
 async def _execute(server: str, statement: str) -> None:

@@ -38,7 +38,7 @@ PASSWORD = "seven quiet otters upstream"
 ADA = ("ada@example.org", "--name", "Ada", "--timezone", "Europe/Berlin")
 NOBODY = "There is no account with the address nobody@example.org."
 
-only_sqlite = pytest.mark.parametrize("blank_database", ["sqlite"], indirect=True)
+only_sqlite = pytest.mark.databases("sqlite")
 
 
 class Run(Protocol):
@@ -407,6 +407,8 @@ async def give_appointments(app: Quart, owner: User, number: int) -> None:
             db.add(appointment)
 
 
+@pytest.mark.databases("sqlite", "postgresql")
+@pytest.mark.own_database
 async def test_upgrading_makes_the_tables_and_may_be_repeated(run: Run, database_url: str) -> None:
     done(await run("db", "drop", "--yes"))
     assert await tables(database_url) == set()
@@ -427,6 +429,8 @@ async def test_upgrading_makes_a_missing_file_and_its_folder(
     assert (folder / "secret_key").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.databases("sqlite", "postgresql")
+@pytest.mark.own_database
 async def test_a_database_that_a_newer_version_made_is_refused(run: Run, database_url: str) -> None:
     async with migrating(database_url) as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = 'later'"))
@@ -435,11 +439,14 @@ async def test_a_database_that_a_newer_version_made_is_refused(run: Run, databas
     assert await tables(database_url) == set(Base.metadata.tables)
 
 
+@pytest.mark.databases("sqlite", "postgresql")
+@pytest.mark.own_database
 async def test_check_finds_a_good_database_good(run: Run) -> None:
     said = done(await run("db", "check"))
     assert said == "The database is intact and its schema is up to date.\n"
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 @pytest.mark.parametrize(
     "change",
     [
@@ -449,6 +456,7 @@ async def test_check_finds_a_good_database_good(run: Run) -> None:
         'ALTER TABLE "user" ADD COLUMN phone TEXT',
     ],
 )
+@pytest.mark.own_database
 async def test_check_notices_a_schema_that_differs(
     run: Run, database_url: str, change: str
 ) -> None:
@@ -554,12 +562,16 @@ async def test_a_database_without_tables_is_said_and_left_alone(
     assert await tables(database_url) == set()
 
 
+@pytest.mark.databases("sqlite", "postgresql")
+@pytest.mark.own_database
 async def test_dropping_needs_yes(run: Run, database_url: str) -> None:
     await add_ada(run)
     assert "--yes" in refusal(await run("db", "drop"))
     assert await count(database_url, User) == 1
 
 
+@pytest.mark.databases("sqlite", "postgresql")
+@pytest.mark.own_database
 async def test_dropping_deletes_everything(run: Run, database_url: str) -> None:
     await add_ada(run)
     assert done(await run("db", "drop", "--yes")) == "Everything has been deleted.\n"
@@ -586,6 +598,8 @@ def test_a_file_that_another_process_serves_is_not_dropped(environment: dict[str
     assert sh(environment, "sched_async", "db", "drop", "--yes")[0] == 0
 
 
+@pytest.mark.databases("sqlite", "postgresql")
+@pytest.mark.own_database
 async def test_an_unreachable_server_is_said_without_its_password(
     environment: dict[str, str], run: Run
 ) -> None:

@@ -28,7 +28,7 @@ LINK = re.compile(
 )
 AT = "Running at http://localhost/\n"
 
-only_postgresql = pytest.mark.parametrize("blank_database", ["postgresql"], indirect=True)
+only_postgresql = pytest.mark.databases("postgresql")
 
 
 def mode(path: Path) -> int:

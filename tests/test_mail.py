@@ -38,14 +38,16 @@ from sched_async.times import now
 from .mailbox import MAIL_URL, MailServer, mails
 from .servers import ROOT, hypercorn_server
 
+pytestmark = pytest.mark.databases("sqlite", "postgresql")
+
 TO = "ada@example.org"
 SUBJECT = "Your way in, für Ada"
 LINK = "http://localhost/way-in/Zm9vYmFy-MDEyMzQ1Njc4OWFiY2RlZg/"
 NOTE = f"{SUBJECT}\n\nHello {{{{ name }}}}, the way in is below.\n\nGo in:\n{{{{ link }}}}\n"
 TEMPLATES = {"mail/note.txt": NOTE, "mail/named.txt": "Hello {{ name }}\n\nA text to {{ name }}.\n"}
 
-only_sqlite = pytest.mark.parametrize("blank_database", ["sqlite"], indirect=True)
-only_postgresql = pytest.mark.parametrize("blank_database", ["postgresql"], indirect=True)
+only_sqlite = pytest.mark.databases("sqlite")
+only_postgresql = pytest.mark.databases("postgresql")
 
 
 @pytest.fixture

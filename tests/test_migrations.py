@@ -18,11 +18,13 @@ from sched_async.models import Base
 
 from .servers import create_database, drop_database
 
+pytestmark = pytest.mark.databases("sqlite", "postgresql")
+
 BEFORE = "0002"
 ROWS = 3  # of each table
 NUMBERED = [name for name, table in Base.metadata.tables.items() if "id" in table.columns]
-only_sqlite = pytest.mark.parametrize("blank_database", ["sqlite"], indirect=True)
-only_postgresql = pytest.mark.parametrize("blank_database", ["postgresql"], indirect=True)
+only_sqlite = pytest.mark.databases("sqlite")
+only_postgresql = pytest.mark.databases("postgresql")
 PERSON = {
     "name": "Alice",
     "password_hash": "-",
@@ -75,12 +77,12 @@ def row(table: str, number: int) -> dict[str, Any]:
 
 @pytest.fixture
 async def old_url(
-    blank_database: Path | str, request: pytest.FixtureRequest, tmp_path: Path
+    backend: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> AsyncIterator[str]:
     """A database of the schema before numbers were used once, with rows in every table."""
     server = None
     url = f"sqlite+aiosqlite:///{tmp_path}/old.db"
-    if not isinstance(blank_database, Path):
+    if backend != "sqlite":
         server = cast(str, request.getfixturevalue("postgresql"))
         url = await create_database(server, "old")
     async with migrating(url) as connection:

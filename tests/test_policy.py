@@ -26,6 +26,8 @@ from .mailbox import MAIL_URL
 from .pages import hidden_fields, text
 from .security import same_for_all
 
+pytestmark = pytest.mark.settings(MAIL_URL=MAIL_URL, REGISTRATION="open")
+
 PUBLIC = {
     "static",
     "health.live",
@@ -118,12 +120,6 @@ def rules(app: Quart, methods: set[str]) -> Iterator[tuple[Rule, str, str]]:
         }
         for method in sorted((rule.methods or set()) & methods):
             yield rule, method, adapter.build(rule.endpoint, values)
-
-
-@pytest.fixture
-def settings(settings: dict[str, Any]) -> dict[str, Any]:
-    """All that can be turned on is on."""
-    return settings | {"MAIL_URL": MAIL_URL, "REGISTRATION": "open"}
 
 
 async def contents(app: Quart) -> dict[str, list[object]]:

@@ -32,6 +32,8 @@ from .servers import ROOT
 from .test_policy import PUBLIC, rules
 from .test_readme import rows
 
+pytestmark = pytest.mark.real_hashing
+
 TESTS = ROOT / "tests"
 PAGE = (ROOT / "docs" / "security.md").read_text("utf-8")
 NAMED = re.compile(r"`([\w/]+\.py)::(\w+)`")

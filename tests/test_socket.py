@@ -144,7 +144,7 @@ def test_signing_in_works_by_a_host_name_without_tls(tmp_path: Path) -> None:
         assert Browser(server).send("GET", "/login/")[0] == 421
 
 
-@pytest.mark.parametrize("blank_database", ["postgresql"], indirect=True)
+@pytest.mark.databases("postgresql")
 def test_who_signs_out_at_one_node_is_signed_out_at_the_other(settings: dict[str, Any]) -> None:
     shared = settings | {"PUBLIC_URL": f"http://{NAME}"}
     environment = with_alice(**{f"SCHED_{name}": str(value) for name, value in shared.items()})

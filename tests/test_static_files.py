@@ -18,7 +18,7 @@ FILES = {
     "favicon.svg": "image/svg+xml",
 }
 EACH = pytest.mark.parametrize("name", FILES)
-ONLY_SQLITE = pytest.mark.parametrize("blank_database", ["sqlite"], indirect=True)
+ONLY_SQLITE = pytest.mark.databases("sqlite")
 
 
 def content(name: str) -> bytes:

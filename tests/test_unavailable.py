@@ -33,11 +33,13 @@ from .pages import Browser, cookie, log_in, text
 from .security import assert_secured
 from .servers import free_port
 
+pytestmark = pytest.mark.databases("sqlite", "postgresql")
+
 CREATE = "/appointments/create/"
 DENTIST = {"title": "Dentist", "start": "2027-01-01T10:00", "end": "2027-01-01T11:00"}
 
-only_sqlite = pytest.mark.parametrize("blank_database", ["sqlite"], indirect=True)
-only_postgresql = pytest.mark.parametrize("blank_database", ["postgresql"], indirect=True)
+only_sqlite = pytest.mark.databases("sqlite")
+only_postgresql = pytest.mark.databases("postgresql")
 
 
 @pytest.fixture
@@ -241,6 +243,7 @@ GONE = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.own_database
 @GONE
 async def test_without_a_database_nobody_gets_in_and_everybody_learns_why(
     hasty: Quart, hers: Client, trouble: Trouble
@@ -256,6 +259,7 @@ async def test_without_a_database_nobody_gets_in_and_everybody_learns_why(
     assert (await log_in(stranger, "alice@example.org", ALICE_PASSWORD)).status_code == 303
 
 
+@pytest.mark.own_database
 @GONE
 async def test_without_a_database_the_server_is_alive_but_not_ready(
     hasty: Quart, trouble: Trouble

@@ -176,7 +176,7 @@ async def test_nodes_that_start_at_once_derive_it_once_and_for_all(
     assert await kept(ready) not in ("", zones.fingerprint("Europe/Berlin"))
 
 
-@pytest.mark.parametrize("blank_database", ["postgresql"], indirect=True)
+@pytest.mark.databases("postgresql")
 async def test_what_a_node_with_the_old_rules_writes_later_is_derived_by_the_next_start(
     ready: dict[str, Any], data: Path
 ) -> None:

@@ -24,7 +24,18 @@ log = logging.getLogger("sched_async.security")
 
 def init_app(app: Quart) -> None:
     app.register_blueprint(blueprint)
-    app.extensions["export_slots"] = asyncio.Semaphore(AT_ONCE)
+
+    @app.after_serving
+    async def forget_slots() -> None:  # they belong to the loop that served
+        app.extensions.pop("export_slots", None)
+
+
+def slots() -> asyncio.Semaphore:
+    """The places of those who wait for an export at the same time."""
+    made: asyncio.Semaphore = current_app.extensions.setdefault(
+        "export_slots", asyncio.Semaphore(AT_ONCE)
+    )
+    return made
 
 
 @blueprint.route("/account/data/export/")
@@ -33,12 +44,11 @@ def init_app(app: Quart) -> None:
 async def download() -> ResponseReturnValue:
     """Everything in one zip; a few at a time, the next one waits a little."""
     user = current_user.known()
-    slots: asyncio.Semaphore = current_app.extensions["export_slots"]
-    await asyncio.wait_for(slots.acquire(), WAIT)
+    await asyncio.wait_for(slots().acquire(), WAIT)
     try:
         made = await export.make(user)
     finally:
-        slots.release()
+        slots().release()
     log.info("data exported user=%s", user.id)
     return _as_download(made, f"sched-{to_wall(now(), user.timezone):%Y-%m-%d}.zip")
 

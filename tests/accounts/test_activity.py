@@ -74,6 +74,7 @@ async def test_a_wrong_password_for_an_unknown_address_is_nobodys(
         assert list(await db.scalars(select(Activity))) == []
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_wrong_passwords_at_once_are_each_written_down_once(app: Quart, alice: User) -> None:
     browsers = [app.test_client() for _ in range(3)]
     await asyncio.gather(*(log_in(browser, alice.email, "not this one") for browser in browsers))

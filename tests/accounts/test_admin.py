@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from quart import Quart
@@ -17,12 +16,9 @@ from sched_async.testing import Client, signed_in
 from ..mailbox import MAIL_URL, link_in, mails
 from ..pages import asks_to_confirm, text
 
+pytestmark = pytest.mark.settings(MAIL_URL=MAIL_URL, REGISTRATION="invite")
+
 PEOPLE = "/admin/users/"
-
-
-@pytest.fixture
-def settings(settings: dict[str, Any]) -> dict[str, Any]:
-    return settings | {"MAIL_URL": MAIL_URL, "REGISTRATION": "invite"}
 
 
 @pytest.fixture
@@ -73,6 +69,7 @@ async def test_losing_the_role_counts_at_the_next_request(app: Quart, admin: Cli
     assert (await admin.get(PEOPLE)).status_code == 404
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_the_list_shows_who_has_an_account_and_finds_them(
     app: Quart, admin: Client, mallory: User
 ) -> None:
@@ -86,6 +83,7 @@ async def test_the_list_shows_who_has_an_account_and_finds_them(
     assert "Show everyone" in await text(await admin.get(f"{PEOPLE}?q=%25"))
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_the_list_is_fifty_people_a_page_and_loses_nobody(app: Quart, admin: Client) -> None:
     rest = {"password_hash": "", "timezone": "UTC"}
     people = [
@@ -264,6 +262,7 @@ async def test_somebody_or_something_that_is_not_there_is_missing(
     assert (await admin.open(f"{PEOPLE}{path}", method=method)).status_code == 404
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 @pytest.mark.parametrize("act", ["deactivate", "end-administrator"])
 async def test_two_administrators_cannot_end_each_other(
     app: Quart, admin: Client, alice: User, mallory: User, act: str
@@ -297,7 +296,7 @@ async def test_people_are_found_whatever_their_capitals(
     assert "mallory@example.org" in found
 
 
-@pytest.mark.parametrize("blank_database", ["sqlite"], indirect=True)
+@pytest.mark.databases("sqlite")
 async def test_requiring_two_factor_of_oneself_asks_first(
     app: Quart, admin: Client, alice: User, mallory: User
 ) -> None:
@@ -313,7 +312,7 @@ async def test_requiring_two_factor_of_oneself_asks_first(
     assert (await person(app, alice.id)).needs_second_factor
 
 
-@pytest.mark.parametrize("blank_database", ["sqlite"], indirect=True)
+@pytest.mark.databases("sqlite")
 async def test_requiring_two_factor_asks_nothing_where_it_shuts_nobody_out(
     app: Quart, admin: Client, alice: User, mallory: User
 ) -> None:

@@ -5,7 +5,6 @@ Each test names the requirement; docs/security.md says where each of them is sho
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 import time_machine
@@ -30,6 +29,8 @@ from .factors import STATE, enrolled, give_password, recovery_codes_in
 from .links import all_rows, fill_in, follow
 from .logins import age_proof
 
+pytestmark = pytest.mark.settings(MAIL_URL=MAIL_URL, REGISTRATION="open")
+
 ALICE = "alice@example.org"
 PASSWORD = "/account/password/"
 RESET = "/password/reset/"
@@ -41,11 +42,6 @@ FIELDS = {"username", "email", "name", "timezone", "remember", "next", "carried"
     "current_password",
 }
 PUBLIC_PAGES = {"login.login", "password_reset.forgot", "register.register"}
-
-
-@pytest.fixture
-def settings(settings: dict[str, Any]) -> dict[str, Any]:
-    return settings | {"MAIL_URL": MAIL_URL, "REGISTRATION": "open"}
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from quart import Quart
@@ -21,14 +20,11 @@ from ..pages import Browser, asks_to_confirm, csrf_token, hidden_fields, log_in,
 from .links import age_tokens, all_rows, looks
 from .logins import activities, age_proof
 
+pytestmark = pytest.mark.settings(MAIL_URL=MAIL_URL)
+
 EMAIL = "/account/email/"
 OLD, NEW = "alice@example.org", "alice@example.net"
 NOT_VALID = "This link is no longer valid"
-
-
-@pytest.fixture
-def settings(settings: dict[str, Any]) -> dict[str, Any]:
-    return settings | {"MAIL_URL": MAIL_URL}
 
 
 @pytest.fixture
@@ -119,6 +115,7 @@ async def test_a_link_works_once(app: Quart, hers: Client) -> None:
     assert len(await mails(app)) == 2
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_of_two_that_use_a_link_at_once_one_wins(
     app: Quart, hers: Client, alice: User
 ) -> None:
@@ -230,6 +227,7 @@ async def test_an_address_that_another_account_gets_meanwhile_is_refused_in_word
     assert len(await mails(app)) == 1, "nobody is told of what did not happen"
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_of_two_accounts_that_prove_an_address_at_once_one_gets_it(
     app: Quart, hers: Client, mallory: User
 ) -> None:

@@ -1,7 +1,6 @@
 """Changing one's password: what it takes, and what ends with the old one."""
 
 import asyncio
-from typing import Any
 
 import pytest
 from quart import Quart
@@ -17,14 +16,11 @@ from ..pages import Browser, asks_to_confirm, cookie, csrf_token, log_in, text
 from .links import all_rows, counted_hashes
 from .logins import activities, age_proof, is_in, login_rows
 
+pytestmark = pytest.mark.settings(MAIL_URL=MAIL_URL)
+
 PASSWORD = "/account/password/"
 NEW = "eleven slow herons at dusk"
 FORM = {"current_password": ALICE_PASSWORD, "password": NEW, "password_again": NEW}
-
-
-@pytest.fixture
-def settings(settings: dict[str, Any]) -> dict[str, Any]:
-    return settings | {"MAIL_URL": MAIL_URL}
 
 
 @pytest.fixture
@@ -178,6 +174,7 @@ async def test_after_ten_minutes_one_has_to_prove_oneself_first(
     assert await works(app, ALICE_PASSWORD)
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_of_two_changes_at_once_one_wins(app: Quart, hers: Client, alice: User) -> None:
     there = await signed_in(app, "alice@example.org")
     other = "twelve quick herons at dawn"

@@ -200,6 +200,7 @@ async def test_doing_it_again_says_so_and_writes_nothing_down(
     assert await activities(app, alice.id) == ["device_signed_out"]
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_ten_presses_at_once_are_written_down_once(
     app: Quart, alice: User, laptop: Client, phone: Client
 ) -> None:
@@ -209,6 +210,7 @@ async def test_ten_presses_at_once_are_written_down_once(
     assert await activities(app, alice.id) == ["device_signed_out"]
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_two_devices_that_end_each_other_do_not_get_in_each_others_way(
     app: Quart, alice: User, laptop: Client, phone: Client
 ) -> None:
@@ -288,6 +290,7 @@ async def make_sessions(app: Quart, user: User, number: int) -> None:
         await db.execute(insert(LoginSession), rows)
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_the_twenty_first_sign_in_ends_the_oldest(
     app: Quart, client: Browser, alice: User, mallory: User
 ) -> None:
@@ -312,6 +315,7 @@ async def test_what_has_ended_by_itself_takes_no_place(
     assert await is_in(laptop)
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_signing_in_at_once_leaves_no_more_than_twenty(app: Quart, alice: User) -> None:
     await make_sessions(app, alice, MOST - 1)
     browsers = [app.test_client() for _ in range(4)]

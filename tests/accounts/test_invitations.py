@@ -16,15 +16,12 @@ from ..mailbox import MAIL_URL, mails, path_in
 from ..pages import Browser, cookie, csrf_token, log_in, text
 from .links import age_tokens, all_rows, at_once, fill_in, follow, visit
 
+pytestmark = pytest.mark.settings(MAIL_URL=MAIL_URL, REGISTRATION="invite")
+
 PASSWORD = "seven quiet otters upstream"
 BOB = {"name": "Bob", "timezone": "Europe/Paris", "password": PASSWORD, "password_again": PASSWORD}
 REGISTER = "/register/"
 NOT_VALID = "This invitation is no longer valid"
-
-
-@pytest.fixture
-def settings(settings: dict[str, Any]) -> dict[str, Any]:
-    return settings | {"MAIL_URL": MAIL_URL, "REGISTRATION": "invite"}
 
 
 async def invited(app: Quart, email: str = "bob@example.org") -> str:
@@ -102,6 +99,7 @@ async def test_an_invitation_works_once(app: Quart, client: Browser, alice: User
     assert (await client.get(REGISTER)).status_code == 404
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_of_many_who_use_one_invitation_at_once_one_succeeds(app: Quart, alice: User) -> None:
     link = await invited(app)
     browsers: list[Browser] = [app.test_client() for _ in range(6)]

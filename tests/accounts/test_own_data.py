@@ -30,16 +30,13 @@ from ..pages import Browser, asks_to_confirm, cookie, csrf_token, log_in, text
 from .links import all_rows
 from .logins import activities, age_proof, is_in, login_rows
 
+pytestmark = pytest.mark.settings(MAIL_URL=MAIL_URL)
+
 DATA = "/account/data/"
 EXPORT = f"{DATA}export/"
 DELETE = f"{DATA}delete/"
 ALICE, MALLORY = "alice@example.org", "mallory@example.org"
 START = datetime(2026, 11, 24, 9, 30)
-
-
-@pytest.fixture
-def settings(settings: dict[str, Any]) -> dict[str, Any]:
-    return settings | {"MAIL_URL": MAIL_URL}
 
 
 @pytest.fixture
@@ -200,6 +197,7 @@ async def test_text_cannot_become_another_event(app: Quart, hers: Client, alice:
     assert account["appointments"][0]["description"] == evil
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_however_many_appointments_each_is_there_once(
     app: Quart, hers: Client, alice: User
 ) -> None:
@@ -282,6 +280,7 @@ async def test_after_ten_minutes_one_has_to_prove_oneself_first(
     assert (await client.get(EXPORT)).status_code == 200
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_many_exports_at_once_all_come(app: Quart, hers: Client, alice: User) -> None:
     await keep(app, timed(alice, "Dentist"))
     answers = await asyncio.gather(*(exported(hers) for _ in range(5)))
@@ -292,7 +291,8 @@ async def test_when_no_turn_comes_one_is_asked_to_try_again(
     app: Quart, hers: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(export_view, "WAIT", 0.01)
-    slots = app.extensions["export_slots"]
+    async with app.app_context():
+        slots = export_view.slots()
     for _ in range(export_view.AT_ONCE):
         await slots.acquire()
     response = await hers.get(EXPORT)
@@ -401,6 +401,7 @@ async def test_a_usual_sign_in_says_nothing_of_it(app: Quart, client: Browser, a
     assert await activities(app, alice.id) == ["login"]
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_after_seven_days_it_is_gone_with_everything(
     app: Quart, hers: Client, client: Browser, alice: User, mallory: User
 ) -> None:
@@ -428,6 +429,7 @@ async def test_the_app_looks_for_accounts_to_delete_by_itself(app: Quart) -> Non
     assert delete_account.delete_due in [job.work for job in app.extensions["jobs"]]
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_several_nodes_may_look_at_once(app: Quart, alice: User, mallory: User) -> None:
     for user in (alice, mallory):
         await due(app, user.id)
@@ -435,6 +437,7 @@ async def test_several_nodes_may_look_at_once(app: Quart, alice: User, mallory: 
     assert await all_rows(app, User) == []
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_an_account_is_kept_whole_or_not_at_all(
     app: Quart, client: Browser, alice: User
 ) -> None:
@@ -501,6 +504,7 @@ async def test_somebody_who_looks_after_nobody_may_go(
     assert await delete_at(app, alice.id) is None
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_of_the_last_two_administrators_one_stays(
     app: Quart, hers: Client, alice: User, mallory: User
 ) -> None:
@@ -531,6 +535,7 @@ async def test_deactivating_an_account_keeps_it(app: Quart, hers: Client, alice:
     assert await delete_at(app, alice.id) is None
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_an_account_that_cannot_be_deleted_does_not_keep_the_others(
     app: Quart,
     alice: User,
@@ -560,7 +565,7 @@ REFUSE = (
 )
 
 
-@pytest.mark.parametrize("blank_database", ["sqlite"], indirect=True)
+@pytest.mark.databases("sqlite")
 async def test_accounts_that_cannot_be_deleted_keep_no_other(
     app: Quart, alice: User, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -26,6 +26,8 @@ from ..conftest import ALICE_PASSWORD
 from ..pages import cookie, log_in, text
 from ..security import shown
 
+pytestmark = pytest.mark.real_hashing
+
 PARAMETERS = "$argon2id$v=19$m=19456,t=2,p=1$"
 SHORT = "Use at least 12 characters."
 LONG = "Use at most 1024 characters."
@@ -321,6 +323,7 @@ async def test_whoever_leaves_keeps_the_place_until_the_thread_is_free(pool: Has
     assert await waiting == "7"
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_two_sign_ins_at_once_may_both_replace_a_weaker_hash(app: Quart) -> None:
     await account(app, ALICE_PASSWORD)
     await keep(app, WEAKER[-1])

@@ -1,7 +1,6 @@
 """Open registration: the address is proven before there is an account."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from quart import Quart
@@ -31,6 +30,8 @@ from .links import (
     visit,
 )
 
+pytestmark = pytest.mark.settings(MAIL_URL=MAIL_URL, REGISTRATION="open")
+
 PASSWORD = "seven quiet otters upstream"
 BOB = {
     "name": "Bob",
@@ -42,11 +43,6 @@ BOB = {
 REGISTER = "/register/"
 CONFIRM = "/register/confirm/"
 NOT_VALID = "This link is no longer valid"
-
-
-@pytest.fixture
-def settings(settings: dict[str, Any]) -> dict[str, Any]:
-    return settings | {"MAIL_URL": MAIL_URL, "REGISTRATION": "open"}
 
 
 async def link_for(app: Quart, client: Browser, **changed: str) -> str:
@@ -177,6 +173,7 @@ async def test_a_link_works_once(app: Quart, client: Browser, alice: User) -> No
     assert await is_over(client)
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_of_many_who_use_one_link_at_once_one_succeeds(
     app: Quart, client: Browser, alice: User
 ) -> None:
@@ -203,6 +200,7 @@ async def test_of_several_links_for_one_address_the_first_that_is_used_counts(
     assert (await users(app))["bob@example.org"].name == "Bob"
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_two_links_for_one_address_at_once_make_one_account(
     app: Quart, client: Browser, alice: User
 ) -> None:

@@ -130,6 +130,7 @@ async def test_a_token_for_something_else_makes_no_account(app: Quart, link: str
     assert (await refused(Client(app), link, form=FORM)).status_code == 404
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_an_account_made_otherwise_ends_every_link(app: Quart, link: str) -> None:
     async with app.app_context():
         await create_account(
@@ -151,6 +152,7 @@ async def test_a_link_that_was_made_at_the_moment_of_the_first_account_is_over(
     assert [user.name for user in await users(app)] == ["Ada"]
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 @pytest.mark.parametrize("links", [1, 6])
 async def test_of_several_people_at_once_exactly_one_wins(app: Quart, links: int) -> None:
     paths = [await new_link(app) for _ in range(links)]
@@ -243,6 +245,7 @@ async def test_without_a_browser_that_tells_the_zone_is_utc(app: Quart, link: st
     assert 'value="Europe/Berlin"' in page, "the list has the others to choose from"
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 @pytest.mark.parametrize(
     ("changed", "name", "kept"),
     [

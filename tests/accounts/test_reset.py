@@ -34,15 +34,12 @@ from .links import (
     visit,
 )
 
+pytestmark = pytest.mark.settings(MAIL_URL=MAIL_URL)
+
 NEW = "eleven slow herons at dusk"
 FORGOT = "/password/forgot/"
 RESET = "/password/reset/"
 NOT_VALID = "This link is no longer valid"
-
-
-@pytest.fixture
-def settings(settings: dict[str, Any]) -> dict[str, Any]:
-    return settings | {"MAIL_URL": MAIL_URL}
 
 
 async def link_for(app: Quart, client: Browser, email: str = "alice@example.org") -> str:
@@ -179,6 +176,7 @@ async def test_a_link_works_once(app: Quart, client: Browser, alice: User) -> No
     assert await is_over(second)
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_of_many_who_use_one_link_at_once_one_succeeds(
     app: Quart, client: Browser, alice: User
 ) -> None:
@@ -353,6 +351,7 @@ async def test_only_a_hash_of_the_token_is_kept(app: Quart, client: Browser, ali
     assert alice.password_hash not in str(row.data)
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_a_reset_and_a_sign_in_at_once_leave_one_password_and_no_link(
     app: Quart, client: Browser, alice: User
 ) -> None:
@@ -373,6 +372,7 @@ async def test_a_reset_and_a_sign_in_at_once_leave_one_password_and_no_link(
     assert (await log_in(app.test_client(), "alice@example.org", good)).status_code == 303
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_a_link_holds_in_another_process(
     app: Quart, settings: dict[str, Any], client: Browser, alice: User
 ) -> None:

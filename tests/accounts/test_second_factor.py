@@ -42,6 +42,8 @@ from .factors import (
     shown_secret,
 )
 
+pytestmark = pytest.mark.settings(MAIL_URL=MAIL_URL)
+
 ALICE = ("alice@example.org", ALICE_PASSWORD)
 MALLORY = ("mallory@example.org", MALLORY_PASSWORD)
 WRONG = "Incorrect code."
@@ -55,11 +57,6 @@ BY_OTHERS: dict[str, Callable[[], Awaitable[object]]] = {
     "sign-out": lambda: actions.act_on("alice@example.org", "sign-out"),
     "deactivate": lambda: actions.act_on("alice@example.org", "deactivate", sure=True),
 }
-
-
-@pytest.fixture
-def settings(settings: dict[str, Any]) -> dict[str, Any]:
-    return settings | {"MAIL_URL": MAIL_URL}
 
 
 @pytest.fixture(autouse=True)
@@ -172,6 +169,7 @@ async def test_a_key_that_was_shown_to_one_person_cannot_become_anothers(
     assert response.status_code == 422
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_a_form_that_is_sent_twice_sets_up_once(app: Quart, alice: User) -> None:
     client = await signed_in(app, "alice@example.org")
     form = {"code": Phone(await shown_secret(client)).code()}
@@ -272,6 +270,7 @@ async def test_a_code_of_another_time_is_wrong_and_clocks_are_named(
     assert not await is_in(client)
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_a_code_counts_once(app: Quart, client: QuartClient, phone: Phone) -> None:
     """ASVS 6.5.1."""
     await give_password(client, *ALICE)
@@ -301,6 +300,7 @@ async def test_a_code_older_than_one_that_was_used_does_not_count(
     assert USED in await text(await give_code(thief, phone.code()))
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_of_two_nodes_with_the_same_code_at_once_one_lets_in(
     app: Quart, second_node: Quart, phone: Phone
 ) -> None:
@@ -400,6 +400,7 @@ async def test_recovery_codes_cannot_be_tried_nor_mail_be_caused_without_end(
     assert (await give_code(client, codes[0])).status_code == 303
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_wrong_codes_at_once_are_counted_one_by_one(
     client: QuartClient, phone: Phone
 ) -> None:
@@ -478,6 +479,7 @@ async def test_a_recovery_code_signs_in_once_however_it_is_typed(
     assert "9 of 10 left" in await text(await client.get(STATE))
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_of_two_that_use_a_recovery_code_at_once_one_gets_in(
     app: Quart, second_node: Quart, alice: User
 ) -> None:

@@ -65,6 +65,7 @@ async def test_two_logins_in_the_same_second_have_different_tokens(app: Quart, a
     assert len(await rows(app)) == 3
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_two_logins_at_once_from_one_login_page_are_both_good(
     client: Browser, alice: User
 ) -> None:
@@ -214,6 +215,7 @@ async def test_the_cookie_outlives_the_browser_only_when_asked(
     assert "SameSite=Lax" in header
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_last_seen_is_noted_at_most_once_a_minute(app: Quart, alice: User) -> None:
     client = await signed_in(app, "alice@example.org")
     (made,) = await rows(app)
@@ -225,6 +227,7 @@ async def test_last_seen_is_noted_at_most_once_a_minute(app: Quart, alice: User)
     assert (await rows(app))[0].last_seen_at >= made.last_seen_at
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_expired_sessions_are_cleared_away_at_the_next_login(
     app: Quart, client: Browser, alice: User
 ) -> None:
@@ -375,6 +378,7 @@ async def test_nobody_has_no_user_id_to_start_a_query_with(app: Quart) -> None:
         await logout_user()
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_a_request_that_was_under_way_changes_nothing_once_its_session_has_ended(
     app: Quart, client: Browser, alice: User
 ) -> None:

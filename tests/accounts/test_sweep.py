@@ -14,6 +14,8 @@ from sched_async.app import create_app
 from sched_async.database import begin, reading
 from sched_async.models import Activity, Base, LoginSession, OneTimeToken, User
 
+pytestmark = pytest.mark.databases("sqlite", "postgresql")
+
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
 
@@ -125,7 +127,7 @@ async def test_a_served_app_sweeps_by_itself(settings: dict[str, Any]) -> None:
 REFUSE = "CREATE TRIGGER refuse BEFORE DELETE ON login_session BEGIN SELECT RAISE(ABORT, 'no'); END"
 
 
-@pytest.mark.parametrize("blank_database", ["sqlite"], indirect=True)
+@pytest.mark.databases("sqlite")
 async def test_a_table_that_cannot_be_cleared_keeps_no_other(app: Quart, alice: User) -> None:
     moment = datetime.now(UTC)
     await write(app, LoginSession, [login(alice, "stuck", expires_at=moment - DAY)])

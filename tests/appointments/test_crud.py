@@ -33,6 +33,7 @@ async def test_the_front_page_leads_to_the_list(client: Client) -> None:
 # Making
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_a_new_appointment_is_kept_as_it_was_typed(app: Quart, hers: Client) -> None:
     address = await make(hers)
     (kept,) = await rows(app)
@@ -105,6 +106,7 @@ async def test_a_form_that_is_sent_again_makes_one_appointment(app: Quart, hers:
     assert len(await rows(app)) == 1
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_a_form_that_is_clicked_twice_makes_one_appointment(app: Quart, hers: Client) -> None:
     addresses = await asyncio.gather(*(make(hers, submission="a-key") for _ in range(5)))
     assert len(set(addresses)) == 1

@@ -15,9 +15,9 @@ from sched_async.testing import Client, signed_in
 from ..pages import text
 from . import CREATE, LIST, add, days, headings, lines, more, timed, titles, whole_days
 
-PAST = LIST + "?past=1"
+pytestmark = [pytest.mark.usefixtures("morning"), pytest.mark.databases("sqlite", "postgresql")]
 
-pytestmark = pytest.mark.usefixtures("morning")  # Tuesday, 24 November 2026, 9:30 in Berlin
+PAST = LIST + "?past=1"
 
 
 async def move(app: Quart, user: User, zone: str) -> None:

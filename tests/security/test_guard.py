@@ -193,6 +193,7 @@ async def test_signing_in_never_leads_to_another_site(
     assert_secured(response)
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 async def test_two_logins_at_once_in_one_browser_are_two_sessions(app: Quart, alice: User) -> None:
     """Row 7."""
     first = Client(app)

@@ -236,7 +236,7 @@ async def test_somebody_who_only_ever_posts_is_served_for_ever(app: Quart) -> No
     assert (await client.get("/appointments/")).status_code == 200
 
 
-@pytest.mark.parametrize("blank_database", ["sqlite"], indirect=True)
+@pytest.mark.databases("sqlite")
 @pytest.mark.parametrize(
     ("hsts", "said"),
     [

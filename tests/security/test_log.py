@@ -33,7 +33,7 @@ FORM = {
     "description": "bring the x-ray",
 }
 
-only_sqlite = pytest.mark.parametrize("blank_database", ["sqlite"], indirect=True)
+only_sqlite = pytest.mark.databases("sqlite")
 
 
 @pytest.fixture

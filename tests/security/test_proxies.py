@@ -9,7 +9,7 @@ from sched_async.accounts.clients import origin
 from sched_async.accounts.sessions import public
 from sched_async.app import create_app
 
-only_sqlite = pytest.mark.parametrize("blank_database", ["sqlite"], indirect=True)
+only_sqlite = pytest.mark.databases("sqlite")
 PEER = "192.0.2.1"
 
 

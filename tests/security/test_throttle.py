@@ -16,6 +16,7 @@ from time_machine import Traveller
 
 from sched_async.accounts.known_browsers import MOST, REMEMBERED
 from sched_async.accounts.passwords import HashingPool
+from sched_async.accounts.sessions import public
 from sched_async.accounts.tokens import hash_token
 from sched_async.app import create_app
 from sched_async.config import load
@@ -30,12 +31,14 @@ from ..accounts.links import all_rows, counted_hashes
 from ..conftest import ALICE_PASSWORD, MALLORY_PASSWORD
 from ..pages import Browser, cookie, text
 
+pytestmark = pytest.mark.databases("sqlite", "postgresql")
+
 ALICE, MALLORY = "alice@example.org", "mallory@example.org"
 WRONG = "this is not the password"
 TOO_MANY = re.compile(r"Too many attempts\. Wait (\d+) minutes? and try again\.")
 HOME = "203.0.113.7"
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-ONLY_POSTGRESQL = pytest.mark.parametrize("blank_database", ["postgresql"], indirect=True)
+ONLY_POSTGRESQL = pytest.mark.databases("postgresql")
 
 
 @pytest.fixture
@@ -116,16 +119,16 @@ async def test_beyond_a_limit_the_form_says_how_long_to_wait(
     assert WRONG not in page
 
 
-async def test_a_script_is_told_in_its_language(app: Quart, alice: User) -> None:
-    async with app.app_context():
-        error = TooManyAttemptsError(timedelta(seconds=30))
+async def test_a_script_is_told_in_its_language(settings: dict[str, Any]) -> None:
+    app = create_app(settings)
 
     @app.route("/limited/")
+    @public
     async def always() -> str:
-        raise error
+        raise TooManyAttemptsError(timedelta(seconds=30))
 
-    client = await signed_in(app, ALICE)
-    response = await client.get("/limited/", headers={"Accept": "application/json"})
+    async with app.test_app():
+        response = await Client(app).get("/limited/", headers={"Accept": "application/json"})
     assert (response.status_code, response.headers["Retry-After"]) == (429, "30")
     assert "Wait 1 minute and try again." in (await response.get_json())["message"]
 
@@ -302,6 +305,7 @@ async def test_whoever_hangs_up_has_tried_all_the_same(app: Quart, alice: User) 
     assert await statuses(Client(app), 1) == [429]
 
 
+@pytest.mark.real_hashing
 async def test_whoever_is_turned_away_as_too_busy_has_not_tried(
     alice: User, settings: dict[str, Any], app: Quart
 ) -> None:
