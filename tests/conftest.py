@@ -149,6 +149,19 @@ def database_url(backend: str, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
+async def empty_url(
+    backend: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[str]:
+    """The address of a database without any table."""
+    if backend == "sqlite":
+        yield f"sqlite+aiosqlite:///{tmp_path}/empty.db"
+        return
+    server = cast(str, request.getfixturevalue("postgresql"))
+    yield await create_database(server, "empty")
+    await drop_database(server, "empty")
+
+
+@pytest.fixture
 def settings(database_url: str, request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
     """The app's settings, with those that the test is marked with."""
     settings = {

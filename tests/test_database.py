@@ -34,7 +34,6 @@ from sched_async.testing import Client, signed_in
 from .conftest import ALICE_PASSWORD
 from .pages import csrf_token, log_in
 from .pages import text as page_text
-from .servers import create_database, drop_database
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql")
 
@@ -253,19 +252,6 @@ async def test_reading_cannot_write(app: Quart) -> None:
 
 
 # Migrations
-
-
-@pytest.fixture
-async def empty_url(
-    backend: str, request: pytest.FixtureRequest, tmp_path: Path
-) -> AsyncIterator[str]:
-    """The address of a database without any table."""
-    if backend == "sqlite":
-        yield f"sqlite+aiosqlite:///{tmp_path}/empty.db"
-        return
-    server = cast(str, request.getfixturevalue("postgresql"))
-    yield await create_database(server, "empty")
-    await drop_database(server, "empty")
 
 
 async def table_names(url: str) -> set[str]:

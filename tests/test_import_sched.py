@@ -171,6 +171,13 @@ async def test_accounts_come_over_with_their_state(app: Quart, bring_over: Impor
     assert ada.password_hash == werkzeug_hash(PASSWORD)
 
 
+async def test_the_first_active_account_becomes_the_administrator(
+    app: Quart, bring_over: Import
+) -> None:
+    done(await bring_over([account(1, active=0), account(2), account(3)]))
+    assert [user.is_admin for user in await users(app)] == [False, True, False]
+
+
 async def test_times_are_meant_in_the_given_zone(app: Quart, bring_over: Import) -> None:
     winter = {"start": "2013-01-07 23:30:00.000000", "end": "2013-01-08 00:30:00.000000"}
     rows = [appointment(1, location="Room 5", description="a\nb"), appointment(2, **winter)]
@@ -327,6 +334,13 @@ async def test_an_account_that_is_here_already_keeps_its_name_and_password(
     (only,) = await users(app)
     assert (only.name, only.password_hash) == ("Alice", alice.password_hash)
     assert [row.user_id for row in await appointments(app)] == [alice.id]
+
+
+async def test_where_there_are_accounts_nobody_who_is_imported_is_an_administrator(
+    app: Quart, bring_over: Import, alice: User
+) -> None:
+    done(await bring_over([account(1), account(2)]))
+    assert [user.email for user in await users(app) if user.is_admin] == [alice.email]
 
 
 async def test_a_printed_set_up_link_is_useless_once_accounts_are_imported(

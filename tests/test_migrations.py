@@ -1,11 +1,9 @@
 """A filled database of an earlier schema, brought to the newest: nothing is lost on the way."""
 
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import datetime
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, MetaData, Table, delete, insert, select, text
@@ -16,11 +14,9 @@ from sched_async.database import migrating, upgrade
 from sched_async.errors import StartupError
 from sched_async.models import Base
 
-from .servers import create_database, drop_database
-
 pytestmark = pytest.mark.databases("sqlite", "postgresql")
 
-BEFORE = "0002"
+FIRST, BEFORE = "0001", "0002"
 ROWS = 3  # of each table
 NUMBERED = [name for name, table in Base.metadata.tables.items() if "id" in table.columns]
 only_sqlite = pytest.mark.databases("sqlite")
@@ -76,21 +72,12 @@ def row(table: str, number: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def old_url(
-    backend: str, request: pytest.FixtureRequest, tmp_path: Path
-) -> AsyncIterator[str]:
+async def old_url(empty_url: str) -> str:
     """A database of the schema before numbers were used once, with rows in every table."""
-    server = None
-    url = f"sqlite+aiosqlite:///{tmp_path}/old.db"
-    if backend != "sqlite":
-        server = cast(str, request.getfixturevalue("postgresql"))
-        url = await create_database(server, "old")
-    async with migrating(url) as connection:
+    async with migrating(empty_url) as connection:
         await connection.run_sync(migrations.upgrade, BEFORE)
         await connection.run_sync(fill)
-    yield url
-    if server:
-        await drop_database(server, "old")
+    return empty_url
 
 
 def tables(connection: Connection) -> list[Table]:
@@ -129,6 +116,28 @@ async def test_every_row_comes_along_as_it_was(old_url: str) -> None:
     assert len(uids) == ROWS
     assert {len(uid) for uid in uids} == {32}
     assert after == before
+
+
+async def test_the_oldest_account_of_the_first_version_becomes_the_administrator(
+    empty_url: str,
+) -> None:
+    """And whoever was signed in has to prove who they are before what does lasting harm."""
+    login = {"expires_at": 3, "remember": True, "created_at": 1, "last_seen_at": 2}
+    async with migrating(empty_url) as connection:
+        await connection.run_sync(migrations.upgrade, FIRST)
+        found = {table.name: table for table in await connection.run_sync(tables)}
+        for number in (7, 3, 9):
+            person = {name: PERSON[name] for name in PERSON if name in found["user"].c}
+            person |= {"id": number, "email": f"{number}@example.org"}
+            await connection.execute(insert(found["user"]).values(person))
+            session = login | {"user_id": number, "token_hash": str(number)}
+            await connection.execute(insert(found["login_session"]).values(session))
+    await upgrade(empty_url)
+    async with migrating(empty_url) as connection:
+        after = await connection.run_sync(contents)
+    assert [user["id"] for user in after["user"]] == [3, 7, 9]
+    assert [user["id"] for user in after["user"] if user["is_admin"]] == [3]
+    assert [session["proven_at"] for session in after["login_session"]] == [0, 0, 0]
 
 
 async def test_no_number_is_given_out_again(old_url: str) -> None:

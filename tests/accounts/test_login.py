@@ -1,8 +1,10 @@
 """The login page and the logout page."""
 
+import asyncio
+
 import pytest
 from quart import Quart
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from sched_async.accounts.admin import actions
 from sched_async.accounts.password_reset import link_for
@@ -13,7 +15,7 @@ from sched_async.models import LoginSession, User
 from ..conftest import ALICE_PASSWORD
 from ..pages import Browser, cookie, csrf_token, log_in, text
 from .links import settled
-from .logins import activities
+from .logins import activities, login_rows
 
 WRONG = "Incorrect username or password."
 HOSTILE = [
@@ -193,6 +195,19 @@ async def test_without_the_password_nobody_learns_that_a_person_is_deactivated(
     page = await text(response)
     assert WRONG in page
     assert "deactivated" not in page
+
+
+@pytest.mark.databases("postgresql")
+async def test_a_login_waits_for_a_change_of_the_password_that_is_under_way(
+    app: Quart, client: Browser, alice: User
+) -> None:
+    async with app.app_context(), begin() as db:
+        await db.execute(update(User).values(password_hash="another"))
+        login = asyncio.create_task(log_in(client, alice.email, ALICE_PASSWORD))
+        done, _ = await asyncio.wait([login], timeout=0.5)
+        assert not done
+    assert (await login).status_code == 401
+    assert await login_rows(app, alice.id) == []
 
 
 async def test_a_login_that_is_refused_leaves_no_row(

@@ -41,6 +41,8 @@ from .factors import (
     recovery_codes_in,
     shown_secret,
 )
+from .links import fill_in
+from .logins import age_proof
 
 pytestmark = pytest.mark.settings(MAIL_URL=MAIL_URL)
 
@@ -152,6 +154,17 @@ async def test_the_key_stays_the_same_until_a_code_shows_that_an_app_has_it(
     assert WRONG in await text(late)
     done = await client.post(SET_UP, form={"code": phone.code()})
     assert done.status_code == 200
+
+
+async def test_a_key_that_nobody_confirmed_is_over_after_an_hour(
+    app: Quart, alice: User, clock: Traveller
+) -> None:
+    client = await signed_in(app, "alice@example.org")
+    phone = Phone(await shown_secret(client))
+    clock.shift(timedelta(minutes=61))
+    await age_proof(app, by=-timedelta(minutes=61))
+    assert (await client.post(SET_UP, form={"code": phone.code()})).status_code == 422
+    assert await shown_secret(client) != phone.secret
 
 
 async def test_a_key_that_was_shown_to_one_person_cannot_become_anothers(
@@ -641,6 +654,18 @@ async def test_trust_ends_with_what_it_rests_on(
         if how == "off and on":
             await owner.post(TURN_OFF, form={"end_others": "y"})
         await enrol(owner)
+    await give_password(client, "alice@example.org", password)
+
+
+async def test_a_new_password_ends_trust_in_the_browser_where_it_was_chosen_too(
+    client: QuartClient, phone: Phone
+) -> None:
+    password = "seven quiet otters upstream"
+    await give_password(client, *ALICE)
+    await give_code(client, phone.code(), trust="y")
+    new = {"password": password, "password_again": password}
+    await fill_in(client, "/account/password/", current_password=ALICE_PASSWORD, **new)
+    await fill_in(client, "/logout/")
     await give_password(client, "alice@example.org", password)
 
 

@@ -110,6 +110,19 @@ async def test_two_nodes_that_sweep_at_once_do_not_get_in_each_others_way(
     assert await left(app) == 0
 
 
+@pytest.mark.databases("postgresql")
+async def test_a_row_that_somebody_is_at_is_left_for_the_next_time(app: Quart, alice: User) -> None:
+    over = datetime.now(UTC)
+    await write(app, LoginSession, [login(alice, name, expires_at=over) for name in "ab"])
+    held = select(LoginSession).where(LoginSession.token_hash == "a").with_for_update()
+    async with app.app_context(), begin() as db, asyncio.timeout(2):
+        await db.scalar(held)
+        await sweep()
+    assert await names(app, LoginSession.token_hash) == {"a"}
+    await run(app)
+    assert await names(app, LoginSession.token_hash) == set()
+
+
 async def test_a_served_app_sweeps_by_itself(settings: dict[str, Any]) -> None:
     first = create_app(settings)
     async with first.test_app(), first.app_context(), begin() as db:

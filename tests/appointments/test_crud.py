@@ -1,7 +1,7 @@
 """Making, reading, changing and deleting appointments, and that each is its owner's alone."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
@@ -13,6 +13,7 @@ from sched_async.testing import Client, signed_in
 from ..pages import text
 from ..security import shown
 from . import CREATE, DENTIST, LIST, add, landed, make, problem, rows, timed, titles, value
+from .conftest import MORNING
 
 
 @pytest.fixture
@@ -68,6 +69,12 @@ async def test_the_lines_of_a_description_stay_lines(hers: Client) -> None:
     assert "one<br>\ntwo" in page
 
 
+async def test_a_description_may_have_tabs(app: Quart, hers: Client) -> None:
+    await make(hers, description="one\ttwo\r\n\tthree")
+    (kept,) = await rows(app)
+    assert kept.description == "one\ttwo\n\tthree"
+
+
 @pytest.mark.parametrize(
     ("moment", "start", "end"),
     [
@@ -118,8 +125,11 @@ async def test_two_people_may_send_the_same_key(app: Quart, hers: Client, mallor
     assert len(await rows(app)) == 2
 
 
-async def test_forms_without_a_key_make_an_appointment_each(app: Quart, hers: Client) -> None:
-    assert await make(hers) != await make(hers)
+@pytest.mark.parametrize("without", [{}, {"submission": ""}], ids=["absent", "empty"])
+async def test_forms_without_a_key_make_an_appointment_each(
+    app: Quart, hers: Client, without: dict[str, str]
+) -> None:
+    assert await make(hers, **without) != await make(hers, **without)
     assert len(await rows(app)) == 2
 
 
@@ -216,6 +226,16 @@ async def test_a_change_is_saved(app: Quart, hers: Client, dentist: str) -> None
     (kept,) = await rows(app)
     assert (kept.end, kept.location) == (datetime(2030, 5, 6, 11, 30), "")
     assert kept.end_utc == datetime(2030, 5, 6, 9, 30, tzinfo=UTC)
+
+
+async def test_a_change_is_dated(app: Quart, alice: User, morning: time_machine.Traveller) -> None:
+    hers = await signed_in(app, "alice@example.org")
+    address = await make(hers)
+    morning.shift(timedelta(hours=1))
+    await hers.post(address + "edit/", form=DENTIST | {"title": "Orthodontist"})
+    (kept,) = await rows(app)
+    assert kept.created_at == MORNING
+    assert kept.modified_at == MORNING + timedelta(hours=1)
 
 
 async def test_an_appointment_keeps_its_zone_when_the_form_names_none(

@@ -23,6 +23,20 @@ async def test_ticking_all_day_asks_for_dates_only(
         assert await visitor.page.get_attribute("[name=end]", "type") == "datetime-local"
 
 
+async def test_times_come_back_when_all_day_is_unticked(
+    alices_server: WebServer, open_window: OpenWindow
+) -> None:
+    typed = {"start": "2030-11-25T14:15", "end": "2030-11-25T15:45"}
+    async with open_window(alices_server.url) as visitor:
+        await visitor.visit("/login/?next=/appointments/create/")
+        await visitor.sign_in("alice@example.org", ALICE_PASSWORD)
+        await visitor.fill(**typed)
+        await visitor.page.check("[name=allday]")
+        await visitor.page.uncheck("[name=allday]")
+        for name, time in typed.items():
+            assert await visitor.page.input_value(f"[name={name}]") == time
+
+
 async def test_the_end_moves_along_with_the_start(
     alices_server: WebServer, open_window: OpenWindow
 ) -> None:
