@@ -1,6 +1,6 @@
 """The second step of signing in: a code of the app, or a recovery code."""
 
-from quart import Blueprint, flash, redirect, render_template, request, session, url_for
+from quart import Blueprint, flash, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
 from wtforms import StringField
 from wtforms.validators import InputRequired, Length
@@ -27,6 +27,7 @@ blueprint = Blueprint("login_second_step", __name__)
 class StepForm(Form):
     code = StringField("Code", [InputRequired(), Length(max=codes.MAX_TYPED), PlainText()])
     trust = CheckboxField(f"Trust this device for {known_browsers.TRUSTED.days} days")
+    link = one_time_links.link_field(one_time_links.SECOND_STEP)
 
 
 @blueprint.route("/login/second-step/", methods=["GET", "POST"])
@@ -94,6 +95,6 @@ async def _page(form: StepForm) -> str:
 
 
 async def _over(message: str) -> ResponseReturnValue:
-    session.pop(one_time_links.SECOND_STEP, None)
+    await one_time_links.drop(one_time_links.SECOND_STEP)
     await flash(message, "error")
     return redirect(url_for("login.login"), 303)

@@ -18,7 +18,6 @@ from quart import (
     redirect,
     render_template,
     request,
-    session,
     url_for,
 )
 from quart.typing import ResponseReturnValue
@@ -115,6 +114,7 @@ async def link_for(email: str) -> str:
 class ResetForm(NewPasswordForm):
     password = new_password_field("New password")
     password_again = repeated_password_field("Repeat new password")
+    link = one_time_links.link_field(RESET)
 
     def __init__(self, formdata: Any, user: User) -> None:
         super().__init__(formdata)
@@ -169,7 +169,7 @@ async def _set_password(user: User, hashed: str) -> ResponseReturnValue:
     activity.record(db, owner.id, "password_reset")
     await mail.post(db, owner.email, "was_reset", name=owner.name)
     await db.commit()
-    session.pop(RESET, None)
+    await one_time_links.drop(RESET)
     await flash("Your password has been changed. Sign in with the new one.", "success")
     return redirect(url_for("login.login"), 303)
 

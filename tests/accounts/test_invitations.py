@@ -13,7 +13,7 @@ from sched_async.errors import RefusedError
 from sched_async.models import Activity, LoginSession, OneTimeToken, User
 
 from ..mailbox import MAIL_URL, mails, path_in
-from ..pages import Browser, cookie, csrf_token, log_in, text
+from ..pages import Browser, cookie, csrf_token, hidden_fields, log_in, text
 from .links import age_tokens, all_rows, at_once, fill_in, follow, visit
 
 pytestmark = pytest.mark.settings(MAIL_URL=MAIL_URL, REGISTRATION="invite")
@@ -256,3 +256,17 @@ async def test_the_first_who_is_invited_is_an_administrator(app: Quart, client: 
     assert await accept(client) == 303
     assert (await users(app))["bob@example.org"].is_admin
     assert await all_rows(app, OneTimeToken) == [], "the link of the set-up is void, too"
+
+
+async def test_a_form_makes_the_account_that_its_page_named(
+    app: Quart, client: Browser, alice: User
+) -> None:
+    """Two invitations are opened in one browser, and then the form of the first is sent."""
+    links = [await invited(app, f"{name}@example.org") for name in ("bob", "carol")]
+    pages = []
+    for link in links:
+        pages.append(await hidden_fields(await client.get(await follow(client, link))))
+    assert (await client.post(REGISTER, form=pages[0] | BOB)).status_code == 303
+    assert set(await users(app)) == {"alice@example.org", "bob@example.org"}
+    assert (await client.post(REGISTER, form=pages[1] | BOB)).status_code == 303
+    assert "carol@example.org" in await users(app)

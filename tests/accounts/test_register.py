@@ -16,7 +16,7 @@ from sched_async.security.throttle import REGISTRATIONS_PER_ADDRESS
 
 from ..conftest import ALICE_PASSWORD
 from ..mailbox import MAIL_URL, link_in, mails, path_in
-from ..pages import Browser, cookie, csrf_token, log_in, text
+from ..pages import Browser, cookie, csrf_token, hidden_fields, log_in, text
 from .links import (
     age_tokens,
     all_rows,
@@ -315,3 +315,27 @@ async def test_the_first_account_is_an_administrator_and_no_other(app: Quart) ->
         "ada@example.org": True,
         "bob@example.org": False,
     }
+
+
+async def test_a_form_makes_the_account_that_its_page_named(
+    app: Quart, client: Browser, alice: User
+) -> None:
+    """Two links are opened in one browser, and then the form of the first is sent."""
+    links = [await link_for(app, client, email=f"{name}@example.org") for name in ("bob", "carol")]
+    pages = []
+    for link in links:
+        pages.append(await hidden_fields(await client.get(await follow(client, link))))
+    assert (await client.post(CONFIRM, form=pages[0])).status_code == 303
+    assert set(await users(app)) == {"alice@example.org", "bob@example.org"}
+    assert (await client.post(CONFIRM, form=pages[1])).status_code == 303
+    assert "carol@example.org" in await users(app)
+
+
+async def test_an_invitation_opened_meanwhile_changes_no_open_form(
+    app: Quart, client: Browser, alice: User
+) -> None:
+    form = BOB | await hidden_fields(await client.get(REGISTER))
+    async with app.app_context(), begin() as db:
+        link = await invite(db, "carol@example.org")
+    await follow(client, link.removeprefix("http://localhost"))
+    assert "Check your email" in await text(await client.post(REGISTER, form=form))

@@ -20,7 +20,7 @@ from sched_async.times import now
 
 from ..conftest import ALICE_PASSWORD, MALLORY_PASSWORD
 from ..mailbox import MAIL_URL, link_in, mails, path_in
-from ..pages import Browser, cookie, csrf_token, log_in, text
+from ..pages import Browser, cookie, csrf_token, hidden_fields, log_in, text
 from .links import (
     age_tokens,
     all_rows,
@@ -432,3 +432,22 @@ async def test_a_deactivated_person_gets_no_link_from_the_operator(app: Quart, a
         with pytest.raises(RefusedError, match="is deactivated"):
             await operators_link("alice@example.org")
     assert await all_rows(app, OneTimeToken) == []
+
+
+async def test_a_form_changes_the_password_of_whom_it_names(
+    app: Quart, client: Browser, alice: User, mallory: User
+) -> None:
+    """Two links are opened in one browser, and then the form of the first is sent."""
+    links = [await link_for(app, client, user.email) for user in (alice, mallory)]
+    pages = []
+    for link in links:
+        pages.append(await hidden_fields(await client.get(await follow(client, link))))
+    new = {"password": NEW, "password_again": "not the same"}
+    refused = await client.post(RESET, form=pages[0] | new)
+    assert refused.status_code == 422
+    again = await hidden_fields(refused)
+    assert again["link"] == pages[0]["link"]
+    new["password_again"] = NEW
+    assert (await client.post(RESET, form=again | new)).status_code == 303
+    assert (await log_in(app.test_client(), mallory.email, MALLORY_PASSWORD)).status_code == 303
+    assert (await log_in(app.test_client(), alice.email, NEW)).status_code == 303

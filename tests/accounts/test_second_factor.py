@@ -25,7 +25,7 @@ from sched_async.testing import Client, signed_in
 
 from ..conftest import ALICE_PASSWORD, MALLORY_PASSWORD
 from ..mailbox import MAIL_URL, mails
-from ..pages import Browser, asks_to_confirm, cookie, csrf_token, log_in, text
+from ..pages import Browser, asks_to_confirm, cookie, csrf_token, hidden_fields, log_in, text
 from .factors import (
     SET_UP,
     START,
@@ -847,3 +847,18 @@ async def test_what_takes_trust_away_forgets_the_devices(app: Quart, alice: User
             await BY_OTHERS[how]()
     async with app.app_context(), reading() as db:
         assert list(await db.scalars(select(KnownBrowser.id))) == []
+
+
+async def test_a_code_counts_for_the_sign_in_that_its_page_belongs_to(
+    app: Quart, client: QuartClient, alice: User, mallory: User
+) -> None:
+    """Two people get to the second step in one browser, and then the first gives the code."""
+    phone, _ = await enrolled(app, alice.email)
+    await enrolled(app, mallory.email)
+    pages = []
+    for who in (ALICE, MALLORY):
+        await give_password(client, *who)
+        pages.append(await hidden_fields(await client.get(STEP)))
+    response = await client.post(STEP, form=pages[0] | {"code": phone.code(30)})
+    assert response.status_code == 303
+    assert "Alice" in await text(await client.get("/appointments/"))

@@ -14,7 +14,6 @@ from quart import (
     current_app,
     render_template,
     request,
-    session,
     url_for,
 )
 from quart.typing import ResponseReturnValue
@@ -23,10 +22,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ... import mail
 from ...database import begin, db, reading
+from ...forms import Form
 from ...models import User
 from ...security import throttle
 from .. import one_time_links
-from ..one_time_links import REGISTER
+from ..one_time_links import INVITE, REGISTER
 from ..sessions import public
 from ..users import has_accounts
 from . import invitations
@@ -45,8 +45,8 @@ async def register() -> ResponseReturnValue:
         email = await invitations.invited()
         if email is not None:
             return await invitations.accept(email)
-        if one_time_links.INVITE in session:
-            session.pop(one_time_links.INVITE)
+        if await one_time_links.carried(INVITE):
+            await one_time_links.drop(INVITE)
             return await invitations.over()
     return await _ask_for_proof() if await is_open() else abort(404)
 
@@ -98,6 +98,10 @@ async def _send_link(work: AsyncSession, user: User) -> None:
     await mail.post(work, user.email, "confirm_registration", link=link)
 
 
+class ConfirmForm(Form):
+    link = one_time_links.link_field(REGISTER)
+
+
 @blueprint.route("/confirm/<token>/")
 @public
 async def open_link(token: str) -> ResponseReturnValue:
@@ -111,9 +115,11 @@ async def confirm_address() -> ResponseReturnValue:
     token = await find_link(REGISTER) if await is_open() else None
     if token is None:
         return await _over()
-    if request.method == "POST":
+    form = ConfirmForm(await request.form)
+    if form.validate_on_submit():
         return await _make()
-    return await render_template("accounts/register_confirm.html", token=token)
+    page = {"form": form, "token": token}
+    return await render_template("accounts/register_confirm.html", **page), form.status
 
 
 async def _make() -> ResponseReturnValue:

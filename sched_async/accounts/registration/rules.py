@@ -9,7 +9,7 @@ exactly one wins.
 from datetime import timedelta
 from typing import Any
 
-from quart import flash, redirect, session, url_for
+from quart import flash, redirect, url_for
 from quart.typing import ResponseReturnValue
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,7 +24,7 @@ from ...texts import UnfitTextError, one_line
 from ...times import canonical_zone
 from .. import activity, one_time_links
 from ..emails import MAX_EMAIL, canonical_email
-from ..one_time_links import SETUP
+from ..one_time_links import INVITE, SETUP
 from ..passwords import (
     NewPasswordForm,
     check_new,
@@ -90,7 +90,7 @@ async def finish(user: User, purpose: str) -> ResponseReturnValue | None:
         return None
     activity.record(db, user.id, "registered")
     await db.commit()
-    session.pop(purpose, None)
+    await one_time_links.drop(purpose)
     await flash("Your account is ready. Sign in to start.", "success")
     return redirect(url_for("login.login"), 303)
 
@@ -121,6 +121,7 @@ class InvitedForm(NewPasswordForm):
     timezone = StringField("Time zone", [Checked(canonical_zone)], [stripped], default="UTC")
     password = new_password_field("Password")
     password_again = repeated_password_field("Repeat password")
+    link = one_time_links.link_field(INVITE)
 
     def __init__(self, formdata: Any = None, address: str = "") -> None:
         super().__init__(formdata)

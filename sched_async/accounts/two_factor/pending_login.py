@@ -44,7 +44,7 @@ async def locked(db: AsyncSession) -> tuple[OneTimeToken, User] | None:
 
     The account is locked first, so that the step is read after any earlier request has finished.
     """
-    good = one_time_links.good(SECOND_STEP)
+    good = one_time_links.good(SECOND_STEP, await one_time_links.carried(SECOND_STEP))
     whose = select(User).join(OneTimeToken, OneTimeToken.user_id == User.id)
     user = await db.scalar(whose.where(*good, User.is_active).with_for_update(of=User))
     step = await db.scalar(select(OneTimeToken).where(*good).with_for_update())
