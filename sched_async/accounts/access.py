@@ -26,6 +26,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, not_, or_, select, update
 
 from ..database import begin, detached, fetch
 from ..errors import http_error, wants_json
+from ..local_paths import page_to_return_to
 from ..models import LoginSession, User
 from ..request_scope import storage
 from ..times import now
@@ -135,9 +136,10 @@ async def send_to_login(error: Unauthorized) -> ResponseReturnValue:
     """303 to the login page, which leads back; JSON for fetch and for scripts."""
     if wants_json():
         return await http_error(error)
+    if request.endpoint == "login.logout":  # nobody signs in in order to sign out
+        return redirect(url_for(current_app.config["LOGIN_VIEW"]), 303)
     await flash_once(current_app.config["LOGIN_MESSAGE"])
-    wanted = request.path + (f"?{request.query_string.decode()}" if request.query_string else "")
-    return redirect(url_for(current_app.config["LOGIN_VIEW"], next=wanted), 303)
+    return redirect(url_for(current_app.config["LOGIN_VIEW"], next=page_to_return_to()), 303)
 
 
 async def flash_once(message: str) -> None:

@@ -11,7 +11,6 @@ from typing import Any, cast
 
 from quart import (
     Blueprint,
-    current_app,
     flash,
     jsonify,
     redirect,
@@ -27,7 +26,7 @@ from ..carried_form import CarriedForm
 from ..database import SAFE_METHODS, db
 from ..errors import TooManyAttemptsError, wants_json
 from ..forms import Form, PlainText
-from ..local_paths import local_path
+from ..local_paths import local_path, page_to_return_to
 from ..security import throttle
 from ..security.throttle import Tries
 from ..times import now
@@ -75,32 +74,14 @@ def login_fresh() -> bool:
 
 async def _ask_first() -> ResponseReturnValue:
     """Show the page that asks, or lead there; a script is told where it is."""
-    page = url_for("fresh_login.confirm", next=_page() + _query())
+    page = url_for("fresh_login.confirm", next=page_to_return_to())
     if wants_json():
         message = "Confirm it's you first."
         return jsonify(status="Forbidden", message=message, confirm=page), 403
     if request.method in SAFE_METHODS:
         return redirect(page, 303)
     carried = (await CarriedForm.of_request()).as_text()
-    return await _show(_form_class()(next=_page(), carried=carried)), 403
-
-
-def _page() -> str:
-    """The path asked for; of one that only takes what is sent, the nearest page above it."""
-    path = request.path
-    while path != "/" and not _is_page(path):
-        path = path.rstrip("/").rpartition("/")[0] + "/"
-    return path
-
-
-def _is_page(path: str) -> bool:
-    adapter = current_app.create_url_adapter(request)
-    return adapter is not None and adapter.test(path, "GET")
-
-
-def _query() -> str:
-    query = request.query_string.decode("utf-8", "replace")
-    return f"?{query}" if query and request.method in SAFE_METHODS else ""
+    return await _show(_form_class()(next=page_to_return_to(), carried=carried)), 403
 
 
 @blueprint.route("/confirm/", methods=["GET", "POST"])

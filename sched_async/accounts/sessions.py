@@ -77,11 +77,12 @@ async def confirm_login() -> None:
 
 
 async def _make_room(user_id: int) -> None:
-    """Delete expired sessions, and the oldest beyond the maximum."""
+    """Delete expired sessions, and beyond the maximum those that were not used for longest."""
     theirs = LoginSession.user_id == user_id
     await db.execute(delete(LoginSession).where(theirs, has_ended(now())))
-    newest = select(LoginSession.id).where(theirs).order_by(LoginSession.id.desc()).limit(MOST)
-    await db.execute(delete(LoginSession).where(theirs, LoginSession.id.not_in(newest)))
+    by_use = LoginSession.last_seen_at.desc(), LoginSession.id.desc()
+    kept = select(LoginSession.id).where(theirs).order_by(*by_use).limit(MOST)
+    await db.execute(delete(LoginSession).where(theirs, LoginSession.id.not_in(kept)))
 
 
 async def logout_user() -> None:

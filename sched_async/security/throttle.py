@@ -38,6 +38,7 @@ REGISTRATIONS_PER_ADDRESS = 10
 MAILS_PER_ACCOUNT = 3
 FORGET_EVERY = timedelta(minutes=5)
 AT_ONCE = 1000  # rows
+AHEAD = timedelta(minutes=1)  # the clocks of nodes may differ; what is later counts for nothing
 
 Tries = Sequence[int]
 
@@ -184,7 +185,11 @@ async def _check(work: AsyncSession, limits: Sequence[Limit]) -> None:
 
 def _filling(limit: Limit, moment: datetime) -> ScalarSelect[datetime]:
     """When the try was made that reaches the limit: with its end there is room again."""
-    counted = (Attempt.key == limit.key, Attempt.made_at > moment - limit.span)
+    counted = (
+        Attempt.key == limit.key,
+        Attempt.made_at > moment - limit.span,
+        Attempt.made_at <= moment + AHEAD,
+    )
     newest_first = select(Attempt.made_at).where(*counted).order_by(Attempt.made_at.desc())
     return newest_first.offset(limit.most - 1).limit(1).scalar_subquery()
 

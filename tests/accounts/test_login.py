@@ -4,13 +4,14 @@ import asyncio
 
 import pytest
 from quart import Quart
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from sched_async.accounts.admin import actions
 from sched_async.accounts.password_reset import link_for
 from sched_async.accounts.registration.rules import create_account
 from sched_async.database import begin, reading
 from sched_async.models import LoginSession, User
+from sched_async.testing import signed_in
 
 from ..conftest import ALICE_PASSWORD
 from ..pages import Browser, cookie, csrf_token, log_in, text
@@ -230,3 +231,38 @@ async def test_a_server_without_accounts_says_how_to_begin(app: Quart, client: B
             name="Alice", email="alice@example.org", password=ALICE_PASSWORD, timezone="UTC"
         )
     assert BEGIN not in await text(await client.get("/login/"))
+
+
+@pytest.mark.parametrize(
+    ("sent", "page"),
+    [
+        ("/account/devices/1/sign-out/", "/account/devices/"),
+        ("/appointments/create/", "/appointments/create/"),
+    ],
+)
+async def test_after_a_session_has_ended_a_button_leads_back_to_a_page(
+    app: Quart, alice: User, sent: str, page: str
+) -> None:
+    client = await signed_in(app, alice.email)
+    async with app.app_context(), begin() as db:
+        await db.execute(delete(LoginSession))
+    asked = await client.post(sent)
+    assert (asked.status_code, asked.location) == (303, f"/login/?next={page}")
+
+
+async def test_who_is_signed_out_already_need_not_sign_in_to_sign_out(
+    app: Quart, alice: User
+) -> None:
+    client = await signed_in(app, alice.email)
+    async with app.app_context(), begin() as db:
+        await db.execute(delete(LoginSession))
+    answer = await client.post("/logout/")
+    assert (answer.status_code, answer.location) == (303, "/login/")
+
+
+@pytest.mark.parametrize("wanted", ["/account/devices/1/sign-out/", "/no/such/page/"])
+async def test_signing_in_leads_only_to_what_can_be_shown(
+    client: Browser, alice: User, wanted: str
+) -> None:
+    answer = await log_in(client, "alice@example.org", ALICE_PASSWORD, next=wanted)
+    assert answer.location == "/appointments/"

@@ -13,6 +13,7 @@ from werkzeug.datastructures import Headers
 
 from sched_async.accounts.admin.actions import act_on
 from sched_async.accounts.sessions import (
+    MOST,
     current_user,
     load_user,
     login_required,
@@ -401,3 +402,20 @@ async def test_a_request_that_was_under_way_changes_nothing_once_its_session_has
     assert (await connection.as_response()).status_code == 303
     async with app.app_context(), reading() as db:
         assert (await db.get_one(User, alice.id)).totp_secret is None
+
+
+async def test_the_session_that_was_not_used_for_longest_makes_room(
+    app: Quart, alice: User
+) -> None:
+    first = await signed_in(app, alice.email)
+    for _ in range(MOST - 1):
+        await signed_in(app, alice.email)
+    async with app.app_context(), begin() as db:
+        rows = list(await db.scalars(select(LoginSession).order_by(LoginSession.id)))
+        for row in rows[1:]:
+            row.last_seen_at -= timedelta(minutes=row.id)
+    assert (await log_in(app.test_client(), alice.email, ALICE_PASSWORD)).status_code == 303
+    async with app.app_context(), reading() as db:
+        left = set(await db.scalars(select(LoginSession.id)))
+    assert (await first.get("/appointments/")).status_code == 200
+    assert {row.id for row in rows} - left == {rows[-1].id}
