@@ -6,9 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import pytest
 import pytest_asyncio
@@ -16,7 +14,7 @@ from playwright.async_api import Browser, async_playwright
 
 from ..conftest import ALICE_PASSWORD
 from ..servers import WebServer, free_port, hypercorn_server, unavailable
-from .visitor import Visitor
+from .visitor import HEIGHT, USUAL, Visitor, Window
 
 NAMED_HOST = "sched.test"
 SCREENSHOTS = Path(__file__).with_name("test_screenshots.py")
@@ -28,18 +26,6 @@ ARGUMENTS = [
     "--disable-sync",
     f"--host-resolver-rules=MAP {NAMED_HOST} 127.0.0.1",
 ]
-
-
-@dataclass(frozen=True)
-class Window:
-    """How a browser is set up."""
-
-    width: int = 1280
-    scheme: Literal["light", "dark"] = "light"
-    script: bool = True
-
-    def __str__(self) -> str:
-        return f"{self.width}-{self.scheme}{'' if self.script else '-no-script'}"
 
 
 OpenWindow = Callable[..., AbstractAsyncContextManager[Visitor]]
@@ -76,12 +62,10 @@ def open_window(browser: Browser, request: pytest.FixtureRequest) -> OpenWindow:
     test = request.function.__name__.removeprefix("test_")
 
     @asynccontextmanager
-    async def opened(base_url: str, window: Window = Window()) -> AsyncIterator[Visitor]:
-        photos = None if folder is None else folder / test / str(window)
-        if photos is not None:
-            photos.mkdir(parents=True, exist_ok=True)
+    async def opened(base_url: str, window: Window = USUAL) -> AsyncIterator[Visitor]:
+        photos = None if folder is None else folder / test
         context = await browser.new_context(
-            viewport={"width": window.width, "height": 800},
+            viewport={"width": window.width, "height": HEIGHT},
             color_scheme=window.scheme,
             java_script_enabled=window.script,
             locale="en-GB",
@@ -90,8 +74,7 @@ def open_window(browser: Browser, request: pytest.FixtureRequest) -> OpenWindow:
         try:
             page = await context.new_page()
             page.set_default_timeout(10_000)
-            visitor = Visitor(page, base_url, has_script=window.script, photos=photos)
-            yield visitor
+            yield Visitor(page, base_url, window, photos)
         finally:
             await context.close()
 

@@ -19,17 +19,10 @@ from sched_async.app import create_app
 from ..conftest import ALICE_PASSWORD
 from ..mailbox import MAIL_URL
 from ..servers import WebServer, hypercorn_server
-from .conftest import OpenWindow, Window, add_alice
-from .visitor import Visitor
+from .conftest import OpenWindow, add_alice
+from .visitor import Visitor, Window
 
-pytestmark = [
-    pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.parametrize(
-        "window",
-        [Window(1280, "light"), Window(390, "dark"), Window(1280, "light", script=False)],
-        ids=str,
-    ),
-]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NEW = "eleven slow herons at dusk"
 LONG_AGO = 11 * 60  # seconds
@@ -103,6 +96,7 @@ async def is_out(visitor: Visitor) -> bool:
     return visitor.path.startswith("/login/")
 
 
+@pytest.mark.parametrize("window", [Window(1280), Window(390, script=False)], ids=str)
 async def test_every_page_of_the_area_is_at_its_side(
     site: Site, open_window: OpenWindow, window: Window
 ) -> None:
@@ -124,8 +118,8 @@ async def test_every_page_of_the_area_is_at_its_side(
         assert "Failed sign-in: wrong password" in await visitor.text()
 
 
-async def test_the_profile_is_saved(site: Site, open_window: OpenWindow, window: Window) -> None:
-    async with open_window(site.url, window) as visitor:
+async def test_the_profile_is_saved(site: Site, open_window: OpenWindow) -> None:
+    async with open_window(site.url) as visitor:
         await sign_in(visitor, await site.add("Robin"))
         await visitor.visit("/account/profile/")
         await visitor.fill(timezone="Mars/Olympus")
@@ -139,10 +133,8 @@ async def test_the_profile_is_saved(site: Site, open_window: OpenWindow, window:
         assert await visitor.page.input_value("[name=name]") == "Robin Hood"
 
 
-async def test_another_window_can_be_signed_out(
-    site: Site, open_window: OpenWindow, window: Window
-) -> None:
-    async with open_window(site.url, window) as here, open_window(site.url, window) as there:
+async def test_another_window_can_be_signed_out(site: Site, open_window: OpenWindow) -> None:
+    async with open_window(site.url) as here, open_window(site.url) as there:
         email = await site.add("Robin")
         await sign_in(there, email)
         await sign_in(here, email)
@@ -159,10 +151,8 @@ async def test_another_window_can_be_signed_out(
         assert not await is_out(here)
 
 
-async def test_confirming_leads_back_to_what_was_typed(
-    site: Site, open_window: OpenWindow, window: Window
-) -> None:
-    async with open_window(site.url, window) as visitor:
+async def test_confirming_leads_back_to_what_was_typed(site: Site, open_window: OpenWindow) -> None:
+    async with open_window(site.url) as visitor:
         email = await site.add("Robin")
         await sign_in(visitor, email)
         await visitor.visit("/account/email/")
@@ -189,9 +179,9 @@ async def test_confirming_leads_back_to_what_was_typed(
 
 
 async def test_changing_the_password_ends_other_windows(
-    site: Site, open_window: OpenWindow, window: Window
+    site: Site, open_window: OpenWindow
 ) -> None:
-    async with open_window(site.url, window) as here, open_window(site.url, window) as there:
+    async with open_window(site.url) as here, open_window(site.url) as there:
         email = await site.add("Robin")
         await sign_in(there, email)
         await sign_in(here, email)
@@ -208,10 +198,8 @@ async def test_changing_the_password_ends_other_windows(
         await sign_in(there, email, NEW)
 
 
-async def test_an_administrator_looks_after_people(
-    site: Site, open_window: OpenWindow, window: Window
-) -> None:
-    async with open_window(site.url, window) as visitor:
+async def test_an_administrator_looks_after_people(site: Site, open_window: OpenWindow) -> None:
+    async with open_window(site.url) as visitor:
         email = await site.add("Robin")
         await sign_in(visitor, "alice@example.org")
         await visitor.press("header a:has-text('People')")
@@ -237,10 +225,8 @@ async def test_an_administrator_looks_after_people(
         await visitor.look("invited")
 
 
-async def test_a_forgotten_password_is_replaced(
-    site: Site, open_window: OpenWindow, window: Window
-) -> None:
-    async with open_window(site.url, window) as visitor:
+async def test_a_forgotten_password_is_replaced(site: Site, open_window: OpenWindow) -> None:
+    async with open_window(site.url) as visitor:
         email = await site.add("Robin")
         await visitor.visit("/login/")
         await visitor.press("main a:has-text('Forgot')")
@@ -263,10 +249,8 @@ async def test_a_forgotten_password_is_replaced(
             await visitor.visit(link)
 
 
-async def test_a_stranger_makes_an_account(
-    site: Site, open_window: OpenWindow, window: Window
-) -> None:
-    async with open_window(site.url, window) as visitor:
+async def test_a_stranger_makes_an_account(site: Site, open_window: OpenWindow) -> None:
+    async with open_window(site.url) as visitor:
         email = f"kim{next(numbers)}@example.org"
         await visitor.visit("/login/")
         await visitor.press("main a:has-text('Create an account')")
@@ -285,9 +269,9 @@ async def test_a_stranger_makes_an_account(
 
 
 async def test_a_person_takes_their_data_and_leaves_and_stays_after_all(
-    site: Site, open_window: OpenWindow, window: Window
+    site: Site, open_window: OpenWindow
 ) -> None:
-    async with open_window(site.url, window) as visitor:
+    async with open_window(site.url) as visitor:
         email = await site.add("Robin")
         await sign_in(visitor, email)
         await visitor.visit("/account/data/")

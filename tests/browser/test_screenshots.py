@@ -6,7 +6,7 @@ import pytest
 
 from ..conftest import ALICE_PASSWORD
 from ..servers import ROOT, WebServer
-from .conftest import OpenWindow, Window
+from .conftest import OpenWindow
 from .visitor import Visitor
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -34,11 +34,7 @@ async def test_the_readme_shows_the_newest_look(
         picture = ROOT / "docs" / "screenshot.png"
         picture.parent.mkdir(exist_ok=True)
         await visitor.page.screenshot(path=picture)
-    for scheme in ("light", "dark"):
-        for width in (1280, 390):
-            async with open_window(alices_server.url, Window(width, scheme)) as visitor:
-                await sign_in(visitor)
-                await visitor.visit("/appointments/")
+        await visitor.look()
 
 
 async def sign_in(visitor: Visitor) -> None:

@@ -9,8 +9,7 @@ import pytest
 from ..accounts.factors import SET_UP, STATE, STEP, recovery_codes_in
 from ..conftest import ALICE_PASSWORD
 from ..servers import WebServer
-from .conftest import OpenWindow, Window, add_alice
-from .test_first_day import WINDOWS
+from .conftest import OpenWindow, add_alice
 from .visitor import Visitor
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -23,11 +22,10 @@ def server(new_server: WebServer, tmp_path: Path) -> WebServer:
     return new_server
 
 
-@pytest.mark.parametrize("window", WINDOWS, ids=str)
 async def test_a_person_can_set_it_up_sign_in_with_it_and_turn_it_off(
-    server: WebServer, open_window: OpenWindow, window: Window
+    server: WebServer, open_window: OpenWindow
 ) -> None:
-    async with open_window(server.url, window) as visitor:
+    async with open_window(server.url) as visitor:
         await visitor.visit("/login/")
         await visitor.sign_in("alice@example.org", ALICE_PASSWORD)
         secret, codes = await sets_it_up(visitor)

@@ -4,7 +4,8 @@ import pytest
 
 from ..conftest import ALICE_PASSWORD
 from ..servers import WebServer
-from .conftest import OpenWindow, Window
+from .conftest import OpenWindow
+from .visitor import Window
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

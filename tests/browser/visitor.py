@@ -1,9 +1,15 @@
-"""A person at a browser, who looks at every page with a critical eye."""
+"""A person at a browser, who looks at every page with a critical eye.
+
+A journey is made once.  Wherever it comes by, ``look`` makes the window wide and narrow,
+the page light and dark, and checks each.
+"""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import ConsoleMessage, Page, Request
@@ -14,15 +20,39 @@ COOP_WITHOUT_TLS = "The Cross-Origin-Opener-Policy header has been ignored"
 STATUS_MESSAGE = re.compile(r"Failed to load resource: .* status of (\d+)")
 
 
+HEIGHT = 800
+LOOKS: list[tuple[int, Literal["light", "dark"]]] = [(1280, "light"), (390, "dark")]
+END_OF_TRANSITIONS = "Promise.allSettled(document.getAnimations().map(one => one.finished))"
+PRESSABLE = """() => [...document.querySelectorAll("a, button, input, select, textarea, summary")]
+    .filter(element => element.checkVisibility({visibilityProperty: true}))
+    .map(element => element.name || element.href || element.innerText.trim())"""
+
+
+@dataclass(frozen=True)
+class Window:
+    """How a browser is set up."""
+
+    width: int = 1280
+    scheme: Literal["light", "dark"] = "light"
+    script: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.width}-{self.scheme}{'' if self.script else '-no-script'}"
+
+
+USUAL = Window()
+
+
 class Visitor:
     """Drives one page and collects what went wrong on it."""
 
     def __init__(
-        self, page: Page, base_url: str, *, has_script: bool = True, photos: Path | None = None
+        self, page: Page, base_url: str, window: Window = USUAL, photos: Path | None = None
     ) -> None:
         self.page = page
         self.base_url = base_url
-        self.has_script = has_script  # without it axe waits for ever
+        self.window = window
+        self.looks = [replace(window, width=width, scheme=scheme) for width, scheme in LOOKS]
         self.photos = photos
         self.photographed = 0
         self.errors: list[str] = []
@@ -62,20 +92,37 @@ class Visitor:
         """Everything that must hold on whatever page is shown now."""
         name = name or self.path
         assert not self.errors, f"{name}: {self.errors}"
-        await self._fits(name)
-        if self.has_script:
-            report = await Axe().run(self.page)
-            assert report.violations_count == 0, f"{name}: {report.generate_report()}"
-        if self.photos is not None:
-            self.photographed += 1
-            slug = re.sub(r"[^a-z0-9]+", "-", self.path.lower()).strip("-")
-            slug = re.sub(r"^setup-.*", "setup", slug)
-            photo = self.photos / f"{self.photographed:02}-{slug}.png"
-            await self.page.screenshot(path=photo, full_page=True)
+        self.photographed += 1
+        pressable = set()
+        for look in self.looks:
+            await self._use(look)
+            await self._fits(name)
+            await self._is_accessible(f"{name} ({look})")
+            await self._photograph(look)
+            pressable.add(tuple(await self.page.evaluate(PRESSABLE)))
+        await self._use(self.window)
+        assert len(pressable) == 1, f"{name} offers more in some windows: {pressable}"
+
+    async def _use(self, window: Window) -> None:
+        await self.page.set_viewport_size({"width": window.width, "height": HEIGHT})
+        await self.page.emulate_media(color_scheme=window.scheme)
+        await self.page.evaluate(END_OF_TRANSITIONS)
 
     async def _fits(self, name: str) -> None:
         wide = await self.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
         assert wide[0] <= wide[1], f"{name} is {wide[0]} pixels wide in a window of {wide[1]}"
+
+    async def _is_accessible(self, name: str) -> None:
+        if self.window.script:  # without it axe waits for ever
+            report = await Axe().run(self.page)
+            assert report.violations_count == 0, f"{name}: {report.generate_report()}"
+
+    async def _photograph(self, look: Window) -> None:
+        if self.photos is not None:
+            slug = re.sub(r"[^a-z0-9]+", "-", self.path.lower()).strip("-")
+            slug = re.sub(r"^setup-.*", "setup", slug)
+            photo = self.photos / str(look) / f"{self.photographed:02}-{slug}.png"
+            await self.page.screenshot(path=photo, full_page=True)
 
     async def fill(self, **fields: str) -> None:
         for name, text in fields.items():
