@@ -176,12 +176,13 @@ def log_failure(*given: Any) -> None:
     log.error("id=%s failed", bound.get("request_id", "-"), exc_info=given[-1])
 
 
-async def http_error(error: HTTPException, advice: str = "") -> Response:
+async def http_error(error: HTTPException, advice: str = "", *, as_json: bool = False) -> Response:
     """The page, or the JSON, for any HTTP status."""
     code = error.code or 500
     if error.response is not None or code < 400:
         return cast(Response, error.get_response())
-    response = await (_as_json(code, advice) if wants_json() else _as_page(code, advice))
+    is_json = as_json or wants_json()
+    response = await (_as_json(code, advice) if is_json else _as_page(code, advice))
     response.status_code = code
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):

@@ -134,12 +134,20 @@ async def _note_seen(login_id: int) -> None:
 
 async def send_to_login(error: Unauthorized) -> ResponseReturnValue:
     """303 to the login page, which leads back; JSON for fetch and for scripts."""
-    if wants_json():
-        return await http_error(error)
+    if wants_json() or not _names_pages():
+        return await http_error(error, as_json=True)
     if request.endpoint == "login.logout":  # nobody signs in in order to sign out
         return redirect(url_for(current_app.config["LOGIN_VIEW"]), 303)
     await flash_once(current_app.config["LOGIN_MESSAGE"])
     return redirect(url_for(current_app.config["LOGIN_VIEW"], next=page_to_return_to()), 303)
+
+
+def _names_pages() -> bool:
+    """Whether a browser shows the answer as a page: curl and the like accept anything alike."""
+    if request.headers.get("Sec-Fetch-Dest") == "document":
+        return True
+    accepted = list(request.accept_mimetypes.values())
+    return not accepted or any(name.startswith(("text/", "application/xhtml")) for name in accepted)
 
 
 async def flash_once(message: str) -> None:

@@ -419,3 +419,24 @@ async def test_the_session_that_was_not_used_for_longest_makes_room(
         left = set(await db.scalars(select(LoginSession.id)))
     assert (await first.get("/appointments/")).status_code == 200
     assert {row.id for row in rows} - left == {rows[-1].id}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Accept": "*/*"}, 401),
+        ({"Accept": "application/json"}, 401),
+        ({"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}, 303),
+        ({"Accept": "*/*", "Sec-Fetch-Dest": "document"}, 303),
+        ({"Accept": "text/html", "Sec-Fetch-Dest": "empty"}, 401),
+    ],
+    ids=str,
+)
+async def test_without_a_sign_in_scripts_are_told_and_browsers_are_led(
+    client: Browser, headers: dict[str, str], status: int
+) -> None:
+    answer = await client.get("/appointments/", headers=headers)
+    assert answer.status_code == status
+    assert (answer.mimetype == "application/json") == (status == 401)
+    if status == 401:
+        assert "Set-Cookie" not in answer.headers, "no message waits for a page"
