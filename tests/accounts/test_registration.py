@@ -152,6 +152,22 @@ async def test_a_link_that_was_made_at_the_moment_of_the_first_account_is_over(
     assert [user.name for user in await users(app)] == ["Ada"]
 
 
+@pytest.mark.databases("postgresql")
+async def test_an_account_that_appears_while_the_form_is_read_is_the_only_one(
+    app: Quart, link: str
+) -> None:
+    form = FORM | {"csrf_token": await csrf_token(client := Client(app), link)}
+    async with app.app_context(), begin() as db:
+        await db.scalar(select(OneTimeToken).with_for_update())
+        db.add(User(name="Ada", email="ada@example.org", password_hash="", timezone="UTC"))
+        await db.flush()
+        setting_up = asyncio.create_task(client.post(link, form=form))
+        done, _ = await asyncio.wait([setting_up], timeout=0.5)
+        assert not done
+    assert (await setting_up).status_code == 404
+    assert [user.name for user in await users(app)] == ["Ada"]
+
+
 @pytest.mark.databases("sqlite", "postgresql")
 @pytest.mark.parametrize("links", [1, 6])
 async def test_of_several_people_at_once_exactly_one_wins(app: Quart, links: int) -> None:
