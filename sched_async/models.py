@@ -252,7 +252,7 @@ class Appointment(Base):
     location: Mapped[str] = mapped_column(String(255), default="")
     description: Mapped[str] = mapped_column(Text, default="")
     submission: Mapped[str | None] = mapped_column(String(64))
-    """Names the form that made it: the same form sent twice finds the first."""
+    """Names the form that made it, and its contents: the same sent twice finds the first."""
     created_at: Mapped[datetime] = mapped_column(UtcSeconds, default=now)
     modified_at: Mapped[datetime] = mapped_column(UtcSeconds, default=now, onupdate=now)
 

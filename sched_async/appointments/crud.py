@@ -52,7 +52,7 @@ async def index() -> ResponseReturnValue:
 @blueprint.route("/appointments/create/", methods=["GET", "POST"])
 @login_required
 async def create() -> ResponseReturnValue:
-    """Make one; the same form sent again shows what it made the first time."""
+    """Make one; the same form with the same contents shows what it made the first time."""
     if request.method == "POST":
         form = AppointmentForm(await _with_zone(current_user.timezone))
         if form.validate():
@@ -114,7 +114,7 @@ async def own_appointment(appointment_id: int) -> Appointment:
 
 
 async def _add(form: AppointmentForm) -> ResponseReturnValue:
-    user_id, submission = current_user.user_id, form.submission.data or None
+    user_id, submission = current_user.user_id, form.fingerprint()
     appointment = Appointment(user_id=user_id, submission=submission)
     form.apply_to(appointment)
     db.add(appointment)

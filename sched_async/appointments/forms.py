@@ -1,6 +1,8 @@
 """The form of an appointment: what it accepts, and what becomes of it."""
 
+import json
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 from wtforms import Field, HiddenField, StringField, ValidationError
@@ -98,6 +100,14 @@ class AppointmentForm(Form):
         if not self._is_when(appointment):
             times = (self[name].data for name in ("start", "end", "timezone"))
             appointment.set_times(*times, allday=bool(self.allday.data))
+
+    def fingerprint(self) -> str | None:
+        """The same for the same form sent again unless something in it was changed."""
+        if not self.submission.data:
+            return None
+        contents = {name: str(value or "") for name, value in self.data.items()}
+        del contents[self.meta.csrf_field_name]  # which a new session changes
+        return sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
 
     def _is_when(self, appointment: Appointment | None) -> bool:
         """What came from elsewhere may be longer than this form allows, and stay so."""

@@ -334,3 +334,12 @@ async def test_an_edit_form_left_open_never_changes_an_appointment_made_later(
     assert response.status_code == 404
     assert other != dentist
     assert [row.title for row in await rows(app)] == ["Made later"]
+
+
+async def test_back_and_another_title_make_another_appointment(hers: Client) -> None:
+    first = await make(hers, submission="a-key", title="Dentist")
+    second = await make(hers, submission="a-key", title="Optician")
+    assert first != second
+    assert "Optician" in await text(await hers.get(second))
+    assert await make(hers, submission="a-key", title="Dentist") == first
+    assert await make(hers, submission="a-key", title="Optician") == second
