@@ -20,6 +20,7 @@ from sched_async.testing import Client, signed_in
 
 from .pages import cookie, text
 from .security import assert_secured, contents
+from .tables import each
 
 CODES = [400, 401, 403, 404, 405, 408, 413, 414, 415, 421, 422, 429, 500, 503]
 AS_SCRIPT = [{"Accept": "application/json"}, {"Sec-Fetch-Dest": "empty"}]
@@ -97,8 +98,8 @@ async def test_a_rare_error_has_the_page_of_its_kind(failing: Quart, code: int, 
     assert rare == await error_page(await client.get(f"/abort/{like}/"), like)
 
 
-@pytest.mark.parametrize("headers", AS_SCRIPT)
-@pytest.mark.parametrize("code", CODES)
+@each("headers", AS_SCRIPT)
+@each("code", CODES)
 async def test_a_script_gets_the_same_as_json(
     failing: Quart, code: int, headers: dict[str, str]
 ) -> None:
@@ -118,7 +119,7 @@ async def test_delete_is_always_answered_as_json(failing: Quart) -> None:
     assert await response.get_json() == {"status": "Not Found"}
 
 
-@pytest.mark.parametrize(
+@each(
     ("accept", "kind"),
     [
         ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "text/html"),
@@ -166,7 +167,7 @@ async def test_a_body_that_does_not_arrive_is_waited_for_only_so_long(
         await error_page(await cast(TestHTTPConnection, connection).as_response(), 408)
 
 
-@pytest.mark.parametrize(
+@each(
     ("code", "path", "given"),
     [
         (400, "/", {"scope_base": {"raw_path": b"/%zz"}}),

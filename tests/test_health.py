@@ -10,12 +10,13 @@ from sched_async.testing import Client, signed_in
 
 from .pages import Browser
 from .security import assert_secured
+from .tables import each
 
 PATHS = pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
 
 
 @PATHS
-@pytest.mark.parametrize("accept", ["*/*", "text/html", "application/json"])
+@each("accept", ["*/*", "text/html", "application/json"])
 async def test_anybody_may_ask(client: Browser, path: str, accept: str) -> None:
     response = await client.get(path, headers={"Accept": accept})
     assert (response.status_code, response.content_type) == (200, "application/json")
@@ -36,7 +37,7 @@ async def test_head_is_enough(client: Browser, path: str) -> None:
 
 
 @PATHS
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@each("method", ["POST", "PUT", "PATCH", "DELETE"])
 async def test_there_is_nothing_to_send(app: Quart, path: str, method: str) -> None:
     response = await Client(app).open(path, method=method)
     assert response.status_code == 405

@@ -257,6 +257,7 @@ async def test_a_local_part_beyond_ascii_needs_a_server_that_takes_it(
 # Not sent
 
 
+@only_sqlite
 @pytest.mark.parametrize(
     ("answers", "problem", "is_final"),
     [
@@ -498,6 +499,7 @@ async def test_a_wrong_password_is_a_problem_that_may_pass(make_app: Callable[..
     assert row.next_try_at
 
 
+@only_sqlite
 @pytest.mark.parametrize("scheme", ["smtps", "smtp+starttls"])
 @pytest.mark.parametrize("is_trusted", [True, False], ids=["trusted", "untrusted"])
 async def test_encryption_wants_a_certificate_that_is_valid(
@@ -592,6 +594,7 @@ async def test_a_name_is_text_in_the_subject_and_in_both_parts(app: Quart) -> No
     assert "href" not in parts.html
 
 
+@only_sqlite
 @pytest.mark.parametrize("path", sorted((ROOT / "templates" / "mail").glob("*.txt")), ids=str)
 def test_each_mail_begins_with_its_subject(path: Path) -> None:
     """And whatever follows a comma or a greeting begins with a capital."""
@@ -721,6 +724,7 @@ async def test_without_a_server_nothing_is_written_or_attempted(
 # Settings
 
 
+@only_sqlite
 @pytest.mark.parametrize(
     ("mail_url", "shown"),
     [
@@ -737,6 +741,7 @@ def test_a_mail_server_is_shown_without_user_and_password(mail_url: str, shown: 
     assert "pw-123" not in repr(server)
 
 
+@only_sqlite
 @pytest.mark.parametrize(
     ("mail_url", "problem"),
     [
@@ -762,6 +767,7 @@ def test_a_mail_server_that_cannot_be_is_refused_without_its_password(
     assert refused.value.__suppress_context__
 
 
+@only_sqlite
 @pytest.mark.parametrize(
     ("settings_given", "sender"),
     [

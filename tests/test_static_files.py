@@ -11,6 +11,7 @@ from quart import Quart
 from sched_async.app import PACKAGE
 
 from .pages import Browser, text
+from .tables import each
 
 FILES = {
     "style.css": "text/css",
@@ -70,7 +71,7 @@ async def test_a_file_that_does_not_exist_has_no_version(app: Quart) -> None:
 
 @ONLY_SQLITE
 @EACH
-@pytest.mark.parametrize("accepted", ["gzip, deflate, br, zstd", "gzip", "*", "br;q=1, gzip;q=0.1"])
+@each("accepted", ["gzip, deflate, br, zstd", "gzip", "*", "br;q=1, gzip;q=0.1"])
 async def test_each_comes_compressed_to_whoever_takes_it(
     client: Browser, name: str, accepted: str
 ) -> None:
@@ -91,7 +92,7 @@ async def test_each_comes_compressed_to_whoever_takes_it(
 
 @ONLY_SQLITE
 @EACH
-@pytest.mark.parametrize("accepted", ["", "identity", "br", "gzip;q=0", "*;q=0"])
+@each("accepted", ["", "identity", "br", "gzip;q=0", "*;q=0"])
 async def test_each_comes_as_it_is_to_whoever_does_not(
     client: Browser, name: str, accepted: str
 ) -> None:

@@ -2,7 +2,6 @@
 
 import re
 
-import pytest
 from quart import Quart
 
 from sched_async.accounts.settings import PAGES
@@ -10,6 +9,7 @@ from sched_async.models import User
 from sched_async.testing import signed_in
 
 from ..pages import text
+from ..tables import each
 
 
 def side_links(page: str) -> list[tuple[str, bool, str]]:
@@ -33,7 +33,7 @@ async def test_the_persons_name_leads_there(app: Quart, alice: User) -> None:
     assert '<a class="person" href="/account/">Alice</a>' in page
 
 
-@pytest.mark.parametrize(("endpoint", "name"), PAGES)
+@each(("endpoint", "name"), PAGES)
 async def test_each_page_is_at_the_side_of_all_and_marks_itself(
     app: Quart, alice: User, endpoint: str, name: str
 ) -> None:

@@ -19,6 +19,7 @@ from sched_async.testing import signed_in
 
 from ..conftest import ALICE_PASSWORD
 from ..pages import Browser, csrf_token, log_in, text
+from ..tables import each
 from .links import settled
 from .logins import activities
 
@@ -150,7 +151,7 @@ async def test_fifty_are_on_a_page_and_the_next_goes_on_where_it_ended(
     assert sorted(map(int, seen)) == list(range(130))
 
 
-@pytest.mark.parametrize(
+@each(
     "before",
     ["", "x", "1", "1.2.3", "1.-1", " 1.2", "01.2", "1.99999999999999999999", "9" * 30 + ".1"],
 )

@@ -24,6 +24,7 @@ from ..conftest import ALICE_PASSWORD
 from ..mailbox import MAIL_URL
 from ..pages import Browser, asks_to_confirm, cookie, log_in, text
 from ..servers import ROOT
+from ..tables import each
 from ..test_policy import rules
 from .factors import STATE, enrolled, give_password, recovery_codes_in
 from .links import all_rows, fill_in, follow
@@ -139,7 +140,7 @@ async def test_a_password_is_good_for_as_long_as_its_owner_likes(
         assert (await client.get("/appointments/")).status_code == 200
 
 
-@pytest.mark.parametrize("word", [*CONTEXT_WORDS, "alice", "example", "Alice"])
+@each("word", [*CONTEXT_WORDS, "alice", "example", "Alice"])
 async def test_a_password_of_words_that_anybody_would_try_is_refused(
     hers: Client, word: str
 ) -> None:

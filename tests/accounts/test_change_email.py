@@ -17,6 +17,7 @@ from sched_async.testing import Client, signed_in
 from ..conftest import ALICE_PASSWORD, MALLORY_PASSWORD
 from ..mailbox import MAIL_URL, link_in, mails, path_in
 from ..pages import Browser, asks_to_confirm, csrf_token, hidden_fields, log_in, text
+from ..tables import each
 from .links import age_tokens, all_rows, looks
 from .logins import activities, age_proof
 
@@ -238,7 +239,7 @@ async def test_of_two_accounts_that_prove_an_address_at_once_one_gets_it(
     assert sorted([await address(app, 1), await address(app, 2)]).count(NEW) == 1
 
 
-@pytest.mark.parametrize(
+@each(
     "email",
     [
         "",

@@ -13,6 +13,7 @@ from sched_async.testing import Client, signed_in
 from ..conftest import ALICE_PASSWORD, MALLORY_PASSWORD
 from ..mailbox import MAIL_URL, mails
 from ..pages import Browser, asks_to_confirm, cookie, csrf_token, log_in, text
+from ..tables import each
 from .links import all_rows, counted_hashes
 from .logins import activities, age_proof, is_in, login_rows
 
@@ -81,7 +82,7 @@ async def test_it_takes_the_current_password_to_be_sent_at_all(app: Quart, hers:
     assert await works(app, ALICE_PASSWORD)
 
 
-@pytest.mark.parametrize(
+@each(
     ("new", "again"),
     [
         ("", ""),

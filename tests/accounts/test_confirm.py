@@ -21,6 +21,7 @@ from sched_async.testing import Client, signed_in
 
 from ..conftest import ALICE_PASSWORD, MALLORY_PASSWORD
 from ..pages import Browser, cookie, csrf_token, hidden_fields, text
+from ..tables import each
 from .logins import activities, age_proof, is_in, login_rows
 
 CONFIRM = "/confirm/"
@@ -182,7 +183,7 @@ async def test_what_only_takes_a_press_is_pressed_again(stale: Client) -> None:
     assert await text(await press(stale, answer)) == "acted on 7"
 
 
-@pytest.mark.parametrize(
+@each(
     "carried",
     [
         "",

@@ -16,6 +16,7 @@ from sched_async.testing import Client, signed_in
 
 from ..conftest import ALICE_PASSWORD
 from ..pages import Browser, asks_to_confirm, cookie, csrf_token, log_in, text
+from ..tables import each
 from .logins import activities, age_proof, is_in, last_login, login_rows
 
 DEVICES = "/account/devices/"
@@ -235,7 +236,7 @@ async def test_the_session_of_somebody_else_is_one_that_is_not_there(
     assert await activities(app, alice.id) == await activities(app, mallory.id) == []
 
 
-@pytest.mark.parametrize("number", ["0", "-1", "9223372036854775808", "1e3", "x"])
+@each("number", ["0", "-1", "9223372036854775808", "1e3", "x"])
 async def test_a_number_that_is_none_ends_nothing(
     app: Quart, alice: User, laptop: Client, phone: Client, number: str
 ) -> None:

@@ -24,7 +24,7 @@ from sched_async.models import User
 
 from ..conftest import ALICE_PASSWORD
 from ..pages import cookie, log_in, text
-from ..security import shown
+from ..tables import shown
 
 pytestmark = pytest.mark.real_hashing
 

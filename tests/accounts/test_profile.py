@@ -11,6 +11,7 @@ from sched_async.models import User
 from sched_async.testing import signed_in
 
 from ..pages import Browser, text
+from ..tables import each
 from .links import all_rows
 from .logins import activities
 
@@ -55,7 +56,7 @@ async def test_the_form_shows_what_is_set(app: Quart, alice: User) -> None:
     assert '<option selected value="12">12-hour (2:30 pm)</option>' in page
 
 
-@pytest.mark.parametrize(
+@each(
     ("field", "value"),
     [
         ("name", ""),
@@ -84,7 +85,7 @@ async def test_what_will_not_do_is_refused_at_its_field(
     assert await activities(app, alice.id) == []
 
 
-@pytest.mark.parametrize("field", ["email", "is_admin", "id", "password_hash", "delete_at"])
+@each("field", ["email", "is_admin", "id", "password_hash", "delete_at"])
 async def test_nothing_else_of_an_account_can_be_set(app: Quart, alice: User, field: str) -> None:
     """ASVS 8.2.3."""
     client = await signed_in(app, "alice@example.org")

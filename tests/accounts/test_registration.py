@@ -18,7 +18,8 @@ from sched_async.testing import Client
 
 from ..conftest import ALICE_PASSWORD
 from ..pages import csrf_token, log_in, text
-from ..security import contents, refused, shown
+from ..security import contents, refused
+from ..tables import each, shown
 
 OVER = "This link is no longer valid"
 REQUIRED = "This field is required."
@@ -85,9 +86,9 @@ async def test_the_link_works_once_and_takes_all_others_with_it(app: Quart, link
     earlier = [await new_link(app) for _ in range(2)]
     client = Client(app)
     assert (await client.post(link, form=FORM)).status_code == 303
-    for each in (link, *earlier):
-        assert await is_over(app, each)
-        response = await refused(client, each, form=FORM | {"email": "mallory@example.org"})
+    for one in (link, *earlier):
+        assert await is_over(app, one)
+        response = await refused(client, one, form=FORM | {"email": "mallory@example.org"})
         assert response.status_code == 404
         assert OVER in await text(response)
     assert len(await users(app)) == 1
@@ -223,7 +224,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("changed", "message"), WRONG, ids=[shown(each) for each, _ in WRONG])
+@each(("changed", "message"), WRONG)
 async def test_a_wrong_form_says_so_and_comes_back_as_it_was(
     app: Quart, link: str, changed: dict[str, str], message: str
 ) -> None:
@@ -287,7 +288,7 @@ async def test_what_is_meant_is_kept_and_signs_in(
     assert (await log_in(Client(app), form["email"], ALICE_PASSWORD)).status_code == 303
 
 
-@pytest.mark.parametrize(
+@each(
     ("changed", "field"),
     [
         ({"name": " "}, "name"),

@@ -21,6 +21,7 @@ from sched_async.times import now
 from ..conftest import ALICE_PASSWORD, MALLORY_PASSWORD
 from ..mailbox import MAIL_URL, link_in, mails, path_in
 from ..pages import Browser, cookie, csrf_token, hidden_fields, log_in, text
+from ..tables import each
 from .links import (
     age_tokens,
     all_rows,
@@ -320,7 +321,7 @@ async def test_a_link_of_one_person_is_worth_nothing_for_another(
     assert (await log_in(other, "mallory@example.org", MALLORY_PASSWORD)).status_code == 401
 
 
-@pytest.mark.parametrize("token", ["made-up", "A" * 43, "%F0%9F%99%82", "x" * 500, "..."])
+@each("token", ["made-up", "A" * 43, "%F0%9F%99%82", "x" * 500, "..."])
 async def test_a_made_up_link_leads_to_a_page_that_says_so(client: Browser, token: str) -> None:
     response = await client.get(f"{RESET}{token}/")
     assert (response.status_code, response.location) == (303, RESET)

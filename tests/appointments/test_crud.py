@@ -11,7 +11,7 @@ from sched_async.models import User
 from sched_async.testing import Client, signed_in
 
 from ..pages import text
-from ..security import shown
+from ..tables import each
 from . import CREATE, DENTIST, LIST, add, landed, make, problem, rows, timed, titles, value
 from .conftest import MORNING
 
@@ -160,7 +160,7 @@ async def test_what_was_typed_comes_back_with_the_message_at_its_field(
     assert kept.title == "Dentist"
 
 
-@pytest.mark.parametrize(
+@each(
     ("changed", "field"),
     [
         ({"title": " "}, "title"),
@@ -176,7 +176,6 @@ async def test_what_was_typed_comes_back_with_the_message_at_its_field(
         ({"location": "x" * 256}, "location"),
         ({"description": "x" * 10_001}, "description"),
     ],
-    ids=shown,
 )
 async def test_a_message_stands_at_the_field_that_it_is_about(
     hers: Client, changed: dict[str, str], field: str

@@ -10,6 +10,7 @@ from sched_async.models import User
 from sched_async.testing import Client
 
 from ..pages import text
+from ..tables import each
 from . import CREATE, DENTIST, kind, make, problem, rows, value
 
 
@@ -118,7 +119,7 @@ async def test_the_form_asks_for_dates_only_when_it_is_about_whole_days(hers: Cl
     assert (kind(page, "start"), kind(page, "end")) == ("datetime-local", "datetime-local")
 
 
-@pytest.mark.parametrize(
+@each(
     ("allday", "typed", "shown"),
     [
         ("y", "2030-05-06T09:00", "2030-05-06"),
@@ -170,7 +171,7 @@ SKIPPED = [
 ]
 
 
-@pytest.mark.parametrize(("zone", "at", "nearest"), SKIPPED)
+@each(("zone", "at", "nearest"), SKIPPED)
 async def test_a_time_that_clocks_skip_is_refused_with_the_nearest(
     app: Quart, hers: Client, zone: str, at: str, nearest: str
 ) -> None:

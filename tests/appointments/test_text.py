@@ -10,6 +10,7 @@ from sched_async.models import User
 from sched_async.testing import Client
 
 from ..pages import text
+from ..tables import each
 from . import CREATE, DENTIST, add, make, problem, rows, timed, value, whole_days
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
@@ -140,7 +141,7 @@ async def test_a_tick_is_read_as_scripts_and_browsers_say_it(
     assert (kept.allday, kept.start.hour) == (allday, 0 if allday else 9)
 
 
-@pytest.mark.parametrize("said", ["maybe", "2", "-1", "yes and no", "[]"])
+@each("said", ["maybe", "2", "-1", "yes and no", "[]"])
 async def test_what_is_neither_yes_nor_no_is_refused(app: Quart, hers: Client, said: str) -> None:
     response = await hers.post(CREATE, form=DENTIST | {"allday": said})
     assert response.status_code == 422

@@ -23,11 +23,6 @@ SECURITY_HEADERS = {
 }
 
 
-def shown(value: object) -> str:
-    """The name of a parameter in a test's name: what is repeated there is counted instead."""
-    return re.sub(r"(.)\1{9,}", lambda run: f"{run[1]}*{len(run[0])}", repr(value))
-
-
 async def contents(app: Quart) -> dict[str, list[tuple[object, ...]]]:
     """Every row of every table, but for what only counts and tells what was tried."""
     async with app.app_context(), reading() as db:

@@ -17,6 +17,7 @@ from sched_async.security.csrf import FIELD, HEADER
 
 from ..conftest import ALICE_PASSWORD
 from ..pages import cookie, csrf_token, log_in, text
+from ..tables import each
 from . import contents, refused
 
 CREATE = "/appointments/create/"
@@ -182,7 +183,7 @@ FROM_ELSEWHERE = [
 ]
 
 
-@pytest.mark.parametrize("headers", FROM_ELSEWHERE, ids=str)
+@each("headers", FROM_ELSEWHERE)
 async def test_from_another_site_even_the_right_token_opens_nothing(
     hers: QuartClient, headers: dict[str, str]
 ) -> None:
@@ -191,7 +192,7 @@ async def test_from_another_site_even_the_right_token_opens_nothing(
     assert response.status_code == 403
 
 
-@pytest.mark.parametrize("headers", FROM_ELSEWHERE, ids=str)
+@each("headers", FROM_ELSEWHERE)
 async def test_nobody_is_signed_in_by_another_site(
     client: QuartClient, alice: User, headers: dict[str, str]
 ) -> None:
@@ -222,14 +223,14 @@ async def test_from_our_own_pages_the_token_opens_it(
     assert await kept(app) == 1
 
 
-@pytest.mark.parametrize("headers", FROM_ELSEWHERE, ids=str)
+@each("headers", FROM_ELSEWHERE)
 async def test_links_from_other_sites_may_lead_here(
     hers: QuartClient, headers: dict[str, str]
 ) -> None:
     assert (await hers.get("/appointments/", headers=headers)).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000"])
+@each("host", ["localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000"])
 async def test_on_the_machine_itself_the_page_may_have_any_of_its_names(
     app: Quart, host: str
 ) -> None:
@@ -267,7 +268,7 @@ async def test_with_a_name_of_its_own_the_server_knows_only_that_origin(
     assert response.status_code == status
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost"])
+@each("origin", ["https://evil.example", "null", "http://localhost"])
 async def test_no_other_site_may_read_an_answer(hers: QuartClient, origin: str) -> None:
     """ASVS 3.4.2: preflights and simple requests alike are told nothing of leave."""
     asking = {"Access-Control-Request-Method": "DELETE", "Access-Control-Request-Headers": HEADER}

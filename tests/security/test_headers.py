@@ -15,6 +15,7 @@ from sched_async.testing import Client, signed_in
 
 from ..conftest import ALICE_PASSWORD
 from ..pages import Browser, cookie, csrf_token, text
+from ..tables import each
 from . import assert_secured
 
 FORM = {"title": "Dentist", "start": "2027-01-01T10:00", "end": "2027-01-01T11:00"}
@@ -44,11 +45,7 @@ ANSWERS: list[tuple[str, str, dict[str, Any], int]] = [
     ("POST", "/login/", {"form": {}}, 422),
     ("GET", "/fail/", {}, 500),
 ]
-EACH = pytest.mark.parametrize(
-    ("method", "path", "given", "status"),
-    ANSWERS,
-    ids=[f"{method} {path[:30]} {status}" for method, path, _, status in ANSWERS],
-)
+EACH = each(("method", "path", "given", "status"), ANSWERS)
 
 
 @pytest.fixture(params=["http://localhost", HTTPS])

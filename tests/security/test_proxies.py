@@ -9,6 +9,8 @@ from sched_async.accounts.clients import origin
 from sched_async.accounts.sessions import public
 from sched_async.app import create_app
 
+from ..tables import each
+
 only_sqlite = pytest.mark.databases("sqlite")
 PEER = "192.0.2.1"
 
@@ -25,7 +27,7 @@ def seeing(settings: dict[str, Any], hops: str) -> Quart:
 
 
 @only_sqlite
-@pytest.mark.parametrize(
+@each(
     ("hops", "said", "address"),
     [
         ("1", "203.0.113.7", "203.0.113.7"),
