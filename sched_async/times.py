@@ -51,6 +51,11 @@ def to_wall(instant: datetime, zone: str) -> datetime:
     return instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None, fold=0)
 
 
+def happens_twice(wall: datetime, zone: str) -> bool:
+    first = wall.replace(tzinfo=ZoneInfo(zone), fold=0)
+    return first.astimezone(UTC) < first.replace(fold=1).astimezone(UTC)
+
+
 def existing(wall: datetime, zone: str) -> datetime:
     """The same wall-clock time; of one that is skipped, as much later as clocks move on."""
     return to_wall(first_instant(wall, zone), zone)

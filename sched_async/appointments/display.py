@@ -9,7 +9,7 @@ from sqlalchemy import Row
 
 from ..human_times import clock
 from ..models import Appointment
-from ..times import to_wall
+from ..times import happens_twice, to_wall
 
 DAY = timedelta(days=1)
 
@@ -62,6 +62,23 @@ class Item:
             last = self._local[1].date()
             return "All day" if last == self.first_day else f"All day until {short_date(last)}"
         return span(*self._local, self._hours)
+
+    def time_under(self, day: date) -> str:
+        """The same under the heading of a day, with the first day when that was before."""
+        if day == self.first_day:
+            return self.time
+        first = short_date(self.first_day)
+        if self.allday:
+            return f"All day from {first} until {short_date(self._local[1].date())}"
+        return f"{first}, {self.time}"
+
+    @property
+    def ambiguous(self) -> list[str]:
+        """Which of its times happen twice, since the clocks of its zone go back."""
+        walls = () if self.allday else self._wall
+        return [
+            clock(wall, self._hours) for wall in walls if happens_twice(wall, self._row.timezone)
+        ]
 
     @property
     def elsewhere(self) -> str | None:

@@ -37,14 +37,15 @@ class WallTimeField(Field):
 
     def widget(self, field: Field, **attributes: Any) -> str:  # type: ignore[override]
         shape = DateInput() if self.dates_only else DateTimeLocalInput()
-        return shape(field, **attributes)
+        first, last = datetime(FIRST_YEAR, 1, 1), datetime(LAST_YEAR, 12, 31, 23, 59)
+        return shape(field, min=self._iso(first), max=self._iso(last), **attributes)
 
     def _value(self) -> str:
-        """What was understood as the browser's field wants it, or else what was typed."""
-        if self.data is None:
-            return str(self.raw_data[0]) if self.raw_data else ""
-        iso: str = self.data.isoformat(timespec="minutes")
-        return iso[:10] if self.dates_only else iso
+        """What was understood, as the browser's field wants it, which can hold nothing else."""
+        return self._iso(self.data) if self.data else ""
+
+    def _iso(self, wall: datetime) -> str:
+        return wall.isoformat(timespec="minutes")[: 10 if self.dates_only else None]
 
     def process_formdata(self, valuelist: list[Any]) -> None:
         if not valuelist:

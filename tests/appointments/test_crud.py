@@ -152,7 +152,8 @@ async def test_what_was_typed_comes_back_with_the_message_at_its_field(
     response = await hers.post(path if path == CREATE else dentist + path, form=typed)
     assert response.status_code == 422
     page = await text(response)
-    assert {name: value(page, name) for name in typed} == typed
+    # A field for a time can hold nothing else.
+    assert {name: value(page, name) for name in typed} == typed | {"end": ""}
     assert problem(page, "end") == "Use the format 2026-11-24 09:30."
     assert [name for name in typed if problem(page, name)] == ["end"]
     assert '<a href="#end">End</a>' in page

@@ -129,3 +129,26 @@ def test_across_a_change_of_the_clocks_the_duration_is_the_time_that_passes(
     item = Item(timed("Night", start, end, zone), zone)
     assert (item.time, item.duration_seconds) == (time, hours * 3600)
     assert item.elsewhere is None
+
+
+def test_what_began_before_the_day_it_stands_under_says_its_own_day() -> None:
+    night = Item(timed("Night", "2026-11-25T23:00", "2026-11-26T22:50"), "Europe/Berlin")
+    assert night.time_under(date(2026, 11, 25)) == "23:00 – Thu 26 November, 22:50"
+    later = "Wed 25 November, 23:00 – Thu 26 November, 22:50"
+    assert night.time_under(date(2026, 11, 26)) == later
+    fair = Item(whole_days("Fair", "2026-11-23", "2026-11-26"), "Europe/Berlin")
+    later = "All day from Mon 23 November until Thu 26 November"
+    assert fair.time_under(date(2026, 11, 24)) == later
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "twice"),
+    [
+        ("2027-10-31T02:30", "2027-10-31T03:30", ["02:30"]),
+        ("2027-10-31T01:30", "2027-10-31T02:00", ["02:00"]),
+        ("2027-10-31T01:30", "2027-10-31T03:00", []),
+        ("2027-03-28T01:30", "2027-03-28T03:30", []),
+    ],
+)
+def test_a_time_that_happens_twice_is_named(start: str, end: str, twice: list[str]) -> None:
+    assert Item(timed("Late", start, end), "UTC").ambiguous == twice

@@ -129,7 +129,7 @@ async def test_the_form_asks_for_dates_only_when_it_is_about_whole_days(hers: Cl
         ("", "2030-05-06", "2030-05-06T00:00"),
         ("", "0001-02-03T04:05", "0001-02-03T04:05"),
         ("y", "0001-02-03", "0001-02-03"),
-        ("y", "soon", "soon"),
+        ("y", "soon", ""),
         ("", "", ""),
     ],
 )
@@ -246,3 +246,11 @@ async def test_a_day_that_a_zone_skipped_is_refused_but_for_whole_days(
     address = await make(hers, allday="y", start="2011-12-30", end="2011-12-30")
     assert "Friday, 30 December 2011" in await text(await hers.get(address))
     assert "Dentist" in await text(await hers.get("/appointments/?past=1"))
+
+
+async def test_a_time_has_the_bounds_of_the_years_that_the_form_takes(hers: Client) -> None:
+    page = await text(await hers.get(CREATE))
+    assert page.count('max="2199-12-31T23:59" min="1900-01-01T00:00"') == 2
+    sent = DENTIST | {"title": "", "allday": "y"}
+    page = await text(await hers.post(CREATE, form=sent))
+    assert page.count('max="2199-12-31" min="1900-01-01"') == 2
