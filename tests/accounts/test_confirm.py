@@ -193,6 +193,8 @@ async def test_what_only_takes_a_press_is_pressed_again(stale: Client) -> None:
         "[" * 5_000,
         '{"action": "//evil.example/", "fields": []}',
         '{"action": "https://evil.example/", "fields": []}',
+        '{"action": "/\\\\evil.example/", "fields": []}',
+        '{"action": "/\\t/evil.example/", "fields": []}',
         '{"action": "javascript:alert(1)", "fields": []}',
         '{"action": 7, "fields": []}',
         '{"action": "/risky/"}',
