@@ -13,21 +13,37 @@ if (appointment) {
   // As UTC, since only the difference counts, and no clock changes in UTC.  A date alone is UTC.
   const read = (value) => Date.parse(value.includes("T") ? `${value}Z` : value);
 
+  const isInRange = ({ value, validity }) =>
+    value && !validity.rangeUnderflow && !validity.rangeOverflow;
+
   // The end moves along with the start, so that the appointment stays as long as it was.
+  // Half a year, or one of six digits, is not followed; the length stays that of before.
   start.addEventListener("change", () => {
+    if (!isInRange(start)) return;
     const moment = read(end.value) + read(start.value) - read(before);
-    if (!Number.isNaN(moment)) {
+    if (isInRange(end) && !Number.isNaN(moment)) {
       end.value = new Date(moment).toISOString().slice(0, allday.checked ? 10 : 16);
     }
-    before = start.value || before;
+    before = start.value;
   });
 
   // Whole days have no times, but keep them in case the box is unticked again.
   const times = new Map([[start, "09:00"], [end, "10:00"]]);
+  const move = (day, days) =>
+    new Date(Date.parse(day) + days * 86_400_000).toISOString().slice(0, 10);
   allday.addEventListener("change", () => {
+    const first = start.value.slice(0, 10);
     for (const field of [start, end]) {
-      const [day, time] = field.value.split("T");
+      let [day, time] = field.value.split("T");
       if (time) times.set(field, time);
+      // What ends at midnight has the day before as its last day.
+      const untilMidnight = field === end && times.get(end) === "00:00" && isInRange(end);
+      if (untilMidnight && !allday.checked) day = move(day, 1);
+      if (untilMidnight && allday.checked && day > first) day = move(day, -1);
+      for (const [bound, clock] of [["min", "00:00"], ["max", "23:59"]]) {
+        const [date] = field[bound].split("T");
+        field[bound] = allday.checked ? date : `${date}T${clock}`;
+      }
       field.value = ""; // a date and time is no date: browsers complain of it
       field.type = allday.checked ? "date" : "datetime-local";
       field.value = day && !allday.checked ? `${day}T${times.get(field)}` : day;

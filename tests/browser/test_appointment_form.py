@@ -60,3 +60,35 @@ async def test_the_last_day_moves_along_with_the_first(
         await visitor.fill(end="2030-11-27", start="2030-12-31")
         await visitor.page.press("[name=start]", "Tab")
         assert await visitor.page.input_value("[name=end]") == "2031-01-02"
+
+
+async def test_the_length_survives_a_year_of_six_digits_and_a_half_typed_one(
+    alices_server: WebServer, open_window: OpenWindow
+) -> None:
+    async with open_window(alices_server.url) as visitor:
+        await visitor.visit("/login/?next=/appointments/create/")
+        await visitor.sign_in("alice@example.org", ALICE_PASSWORD)
+        await visitor.fill(start="2030-11-25T09:30", end="2030-11-25T11:30")
+        for typed in ("202710-12-25T09:30", "0020-12-25T09:30", "2027-12-25T09:30"):
+            await visitor.page.evaluate(
+                """typed => {
+                    const { start } = document.querySelector("[data-appointment]").elements;
+                    start.value = typed;
+                    start.dispatchEvent(new Event("change"));
+                }""",
+                typed,
+            )
+        assert await visitor.page.input_value("[name=end]") == "2027-12-25T11:30"
+
+
+async def test_a_day_from_midnight_to_midnight_is_one_whole_day(
+    alices_server: WebServer, open_window: OpenWindow
+) -> None:
+    async with open_window(alices_server.url) as visitor:
+        await visitor.visit("/login/?next=/appointments/create/")
+        await visitor.sign_in("alice@example.org", ALICE_PASSWORD)
+        await visitor.fill(start="2030-11-25T00:00", end="2030-11-26T00:00")
+        await visitor.page.check("[name=allday]")
+        assert await visitor.page.input_value("[name=end]") == "2030-11-25"
+        await visitor.page.uncheck("[name=allday]")
+        assert await visitor.page.input_value("[name=end]") == "2030-11-26T00:00"
