@@ -45,7 +45,12 @@ async def index() -> ResponseReturnValue:
     if page.after is not None:
         more_url = url_for(".index", past=1 if past else None, after=page.after)
     return await render_template(
-        "appointments/list.html", days=page.days, past=past, more_url=more_url, zone=user.timezone
+        "appointments/list.html",
+        days=page.days,
+        past=past,
+        more_url=more_url,
+        is_later_page=after is not None,
+        zone=user.timezone,
     )
 
 

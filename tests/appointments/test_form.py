@@ -254,3 +254,14 @@ async def test_a_time_has_the_bounds_of_the_years_that_the_form_takes(hers: Clie
     sent = DENTIST | {"title": "", "allday": "y"}
     page = await text(await hers.post(CREATE, form=sent))
     assert page.count('max="2199-12-31" min="1900-01-01"') == 2
+
+
+async def test_a_refused_form_says_so_in_its_title_and_has_the_focus_on_its_summary(
+    hers: Client,
+) -> None:
+    page = await text(await hers.get(CREATE))
+    assert "<title>New appointment · sched</title>" in page
+    assert " autofocus" not in page
+    refused = await text(await hers.post(CREATE, form=DENTIST | {"title": ""}))
+    assert "<title>Error: New appointment · sched</title>" in refused
+    assert '<div class="flash error" role="alert" tabindex="-1" autofocus>' in refused

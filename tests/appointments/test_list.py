@@ -227,3 +227,10 @@ async def test_an_empty_past_says_so_and_leads_back(hers: Client) -> None:
 @pytest.mark.parametrize("query", ["", "?past=", "?past=0", "?past=true"])
 async def test_the_past_is_shown_only_when_it_is_asked_for(hers: Client, query: str) -> None:
     assert "Nothing coming up." in await text(await hers.get(LIST + query))
+
+
+async def test_a_later_page_has_a_way_back_to_the_first(hers: Client) -> None:
+    for address, again in ((LIST, "?"), (PAST, "&")):
+        assert "Back to the first page" not in await text(await hers.get(address))
+        later = await text(await hers.get(f"{address}{again}after=1795000000.1.1"))
+        assert f'<a href="{address}">Back to the first page</a>' in later
