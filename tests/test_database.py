@@ -761,7 +761,7 @@ async def all_done() -> AsyncIterator[None]:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/appointments/"),
+        ("GET", "/account/activity/"),
         ("POST", "/appointments/create/"),
         ("GET", "/health/ready"),
     ],

@@ -1,6 +1,7 @@
 """Pages are rendered at once, and what they share is made once."""
 
 import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,14 @@ ADDRESSES: list[tuple[str, dict[str, Any]]] = [
     ("static", {"filename": "style.css"}),
     ("static", {"filename": "{none}.css"}),
 ]
+
+
+@pytest.fixture
+async def app(settings: dict[str, Any]) -> AsyncIterator[Quart]:
+    """An app of the test's own, whose templates it may change."""
+    app = create_app(settings)
+    async with app.test_app():
+        yield app
 
 
 @pytest.mark.parametrize("root", ["", "/calendar"])
