@@ -96,7 +96,7 @@ PAGES = {
     403: Page(
         "This form is no longer valid",
         "For your security, a form works only in the browser and the session it was made for.",
-        "Go back, reload the page and send the form again. What you entered is still there.",
+        "Go back, reload the page and send the form again. You may have to fill it in again.",
     ),
     404: Page(
         "Page not found",

@@ -6,6 +6,7 @@ from . import (
     access,
     cleanup,
     fresh_login,
+    kept_forms,
     known_browsers,
     login,
     login_second_step,
@@ -22,6 +23,7 @@ def init_app(app: Quart) -> None:
     passwords.init_app(app)
     session_cookies.init_app(app)
     access.init_app(app)
+    kept_forms.init_app(app)
     known_browsers.init_app(app)
     app.register_blueprint(login.blueprint)
     app.register_blueprint(login_second_step.blueprint)

@@ -14,19 +14,14 @@ from quart import (
     current_app,
     flash,
     has_request_context,
-    redirect,
     request,
     session,
-    url_for,
     websocket,
 )
-from quart.typing import ResponseReturnValue
 from quart_auth import Unauthorized
 from sqlalchemy import ColumnElement, and_, bindparam, not_, or_, select, update
 
 from ..database import begin, detached, fetch
-from ..errors import http_error, wants_json
-from ..local_paths import page_to_return_to
 from ..models import LoginSession, User
 from ..request_scope import storage
 from ..times import now
@@ -66,7 +61,6 @@ def init_app(app: Quart) -> None:
     app.config.setdefault("LOGIN_MESSAGE", LOGIN_MESSAGE)
     app.before_request(require_login)
     app.before_websocket(require_login_on_websocket)
-    app.register_error_handler(Unauthorized, send_to_login)
 
 
 def public(view: View) -> View:
@@ -130,24 +124,6 @@ async def _note_seen(login_id: int) -> None:
     due = (LoginSession.id == login_id, LoginSession.last_seen_at <= moment - SEEN_EVERY)
     async with begin() as session:
         await session.execute(update(LoginSession).where(*due).values(last_seen_at=moment))
-
-
-async def send_to_login(error: Unauthorized) -> ResponseReturnValue:
-    """303 to the login page, which leads back; JSON for fetch and for scripts."""
-    if wants_json() or not _names_pages():
-        return await http_error(error, as_json=True)
-    if request.endpoint == "login.logout":  # nobody signs in in order to sign out
-        return redirect(url_for(current_app.config["LOGIN_VIEW"]), 303)
-    await flash_once(current_app.config["LOGIN_MESSAGE"])
-    return redirect(url_for(current_app.config["LOGIN_VIEW"], next=page_to_return_to()), 303)
-
-
-def _names_pages() -> bool:
-    """Whether a browser shows the answer as a page: curl and the like accept anything alike."""
-    if request.headers.get("Sec-Fetch-Dest") == "document":
-        return True
-    accepted = list(request.accept_mimetypes.values())
-    return not accepted or any(name.startswith(("text/", "application/xhtml")) for name in accepted)
 
 
 async def flash_once(message: str) -> None:

@@ -38,6 +38,7 @@ from .two_factor import codes
 
 PROOF_LIFETIME = timedelta(minutes=10)
 WRONG = "Incorrect password."
+CONFIRMED = "Thank you for confirming it's you."
 
 blueprint = Blueprint("fresh_login", __name__)
 
@@ -101,7 +102,9 @@ async def confirm() -> ResponseReturnValue:
     await confirm_login()
     await db.commit()
     carried = CarriedForm.parse(form.carried.data or "")
-    return await carried.send_again() if carried else redirect(local_path(form.next.data), 303)
+    if carried:
+        return await carried.send_again(CONFIRMED)
+    return redirect(local_path(form.next.data), 303)
 
 
 async def _show(form: ConfirmForm) -> str:

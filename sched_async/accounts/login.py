@@ -10,6 +10,7 @@ from werkzeug.datastructures import MultiDict
 from wtforms import EmailField, HiddenField, PasswordField
 from wtforms.validators import InputRequired, Length
 
+from ..carried_form import CarriedForm
 from ..database import db
 from ..errors import TooManyAttemptsError
 from ..forms import CheckboxField, Form, PlainText
@@ -26,6 +27,7 @@ from .users import has_accounts, locked_as_loaded
 
 WRONG = "Incorrect username or password."
 DEACTIVATED = "Your account is deactivated. Contact an administrator."
+SIGNED_IN = "You have signed in."
 NOT_PROVEN = datetime.fromtimestamp(0, UTC)
 
 blueprint = Blueprint("login", __name__)
@@ -37,6 +39,12 @@ class LoginForm(Form):
     password = PasswordField("Password", [InputRequired(), Length(max=MAX_LENGTH)])
     remember = CheckboxField("Keep me signed in for 30 days")
     next = HiddenField()
+    carried = HiddenField()
+
+    @property
+    def onward(self) -> dict[str, str]:
+        """What follows the sign-in."""
+        return {"wanted": self.next.data or "", "carried": self.carried.data or ""}
 
 
 @blueprint.route("/login/", methods=["GET", "POST"])
@@ -80,15 +88,15 @@ async def _judge(form: LoginForm, user: User | None, tries: Tries) -> ResponseRe
         return await render_template("accounts/login.html", form=form), 401
     await throttle.take_back(db, tries)
     if await pending_login.is_needed(db, user):
-        return await pending_login.start(db, user, form.remember.data, form.next.data)
+        return await pending_login.start(db, user, form.remember.data, **form.onward)
     is_fresh = user.totp_secret is None  # a trusted device proves less than a code
-    return await complete_login(user, form.remember.data, form.next.data, is_fresh=is_fresh)
+    return await complete_login(user, form.remember.data, is_fresh=is_fresh, **form.onward)
 
 
 async def complete_login(
-    user: User, remember: bool, wanted: str | None, *, is_fresh: bool = True
+    user: User, remember: bool, wanted: str | None, carried: str = "", *, is_fresh: bool = True
 ) -> ResponseReturnValue:
-    """All that a good sign-in does, in one transaction; then on to ``wanted``."""
+    """All that a good sign-in does, in one transaction; then on to ``carried`` or ``wanted``."""
     await login_user(user, remember=remember)
     await known_browsers.remember(db, user.id)
     if current_user.login is not None and not is_fresh:
@@ -99,6 +107,8 @@ async def complete_login(
     await db.commit()
     if is_kept:
         await flash("Your account will not be deleted.", "success")
+    if form := CarriedForm.parse(carried):
+        return await form.send_again(SIGNED_IN)
     return redirect(local_path(wanted), 303)
 
 

@@ -61,7 +61,7 @@ async def _judge(form: StepForm, tries: Tries) -> ResponseReturnValue:
     if form.trust.data:
         await known_browsers.trust(db, user.id)
     left = await codes.note_recovery(db, user) if verdict is Verdict.RECOVERY else None
-    answer = await complete_login(user, step.data["remember"], step.data["next"])
+    answer = await complete_login(user, **pending_login.onward(step))
     if left is not None:
         await flash(left, "info")
     return answer

@@ -4,7 +4,8 @@ Two independent locks on every unsafe method.  The request must come from our ow
 (``Sec-Fetch-Site``, ``Origin``), and it must bring a token that only this browser's
 session can have made: HMAC-SHA256 over a fresh nonce, keyed by a secret in the session.
 The token comes in the field ``csrf_token`` or, from fetch, in the header X-CSRF-Token.
-The session is cleared at each login and logout, and old tokens die with it.
+The session is cleared at each login and logout, and old tokens die with it: a form that
+our own page has sent with one is a ``StaleFormError``, so that what was typed can be kept.
 (OWASP ASVS 5.0, 3.5.1.)
 """
 
@@ -28,6 +29,10 @@ HEADER = "X-CSRF-Token"
 log = logging.getLogger("sched_async.security")
 
 
+class StaleFormError(Forbidden):
+    """Certainly sent by a page of ours, but with a token that is not valid any more."""
+
+
 def init_app(app: Quart) -> None:
     app.jinja_env.globals["csrf_token"] = token
     public_url: PublicUrl = app.config["PUBLIC_URL"]
@@ -41,12 +46,12 @@ def init_app(app: Quart) -> None:
         if not _from_our_pages(own, here):
             refuse("another site")
         if not is_valid(request.headers.get(HEADER) or (await request.form).get(FIELD, "")):
-            refuse("no valid token")
+            refuse("no valid token", StaleFormError if _says_our_page(own, here) else Forbidden)
 
 
-def refuse(reason: str) -> None:
+def refuse(reason: str, error: type[Forbidden] = Forbidden) -> None:
     log.warning("csrf refused: %s", reason)
-    raise Forbidden
+    raise error
 
 
 def _from_our_pages(*own: str) -> bool:
@@ -59,6 +64,13 @@ def _from_our_pages(*own: str) -> bool:
     if site not in (None, "same-origin"):
         return False
     return origin is None or origin in own or (origin == "null" and site == "same-origin")
+
+
+def _says_our_page(*own: str) -> bool:
+    """Whether the browser itself says that it was a page of ours, which older ones do not."""
+    return request.headers.get("Sec-Fetch-Site") == "same-origin" or (
+        request.headers.get("Origin") in own
+    )
 
 
 def token() -> str:

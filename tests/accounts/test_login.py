@@ -3,18 +3,19 @@
 import asyncio
 
 import pytest
-from quart import Quart
+from quart import Quart, Response
 from sqlalchemy import delete, select, update
 
 from sched_async.accounts.admin import actions
 from sched_async.accounts.password_reset import link_for
 from sched_async.accounts.registration.rules import create_account
 from sched_async.database import begin, reading
-from sched_async.models import LoginSession, User
-from sched_async.testing import signed_in
+from sched_async.models import Appointment, LoginSession, User
+from sched_async.testing import Client, signed_in
 
 from ..conftest import ALICE_PASSWORD
-from ..pages import Browser, cookie, csrf_token, log_in, text
+from ..pages import Browser, cookie, csrf_token, hidden_fields, log_in, text
+from .factors import STEP, enrolled
 from .links import settled
 from .logins import activities, login_rows
 
@@ -266,3 +267,95 @@ async def test_signing_in_leads_only_to_what_can_be_shown(
 ) -> None:
     answer = await log_in(client, "alice@example.org", ALICE_PASSWORD, next=wanted)
     assert answer.location == "/appointments/"
+
+
+OURS = {"Sec-Fetch-Site": "same-origin"}
+MEETING = {
+    "title": "Löwen & <Lämmer>",
+    "description": "one\ntwo " * 900,
+    "start": "2027-01-01T10:00",
+    "end": "2027-01-01T11:00",
+}
+CREATE = "/appointments/create/"
+
+
+async def written_too_long(app: Quart, alice: User) -> tuple[Client, Response]:
+    """The answer to a form that was sent after the session had ended."""
+    client = await signed_in(app, alice.email)
+    async with app.app_context(), begin() as db:
+        await db.execute(delete(LoginSession))
+    asked = await client.post(CREATE, form=MEETING | {"new_password": "kangaroo"})
+    assert asked.status_code == 401
+    assert "Once you've signed in, you can send it." in await text(asked)
+    assert "kangaroo" not in await text(asked)
+    return client, asked
+
+
+async def titles(app: Quart) -> list[str]:
+    async with app.app_context(), reading() as db:
+        return list(await db.scalars(select(Appointment.title)))
+
+
+async def test_what_was_typed_while_the_session_ended_is_sent_by_one_press(
+    app: Quart, alice: User
+) -> None:
+    client, asked = await written_too_long(app, alice)
+    form = {"username": alice.email, "password": "not this one either"}
+    wrong = await client.post("/login/", form=await hidden_fields(asked) | form)
+    assert wrong.status_code == 401
+    form["password"] = ALICE_PASSWORD
+    page = await client.post("/login/", form=await hidden_fields(wrong) | form)
+    assert page.status_code == 200
+    assert "You have signed in." in await text(page)
+    assert 'action="/appointments/create/"' in await text(page)
+    assert await titles(app) == [], "nothing is sent by itself"
+    sent = await client.post(CREATE, form=await hidden_fields(page))
+    assert sent.status_code == 303
+    assert await titles(app) == ["Löwen & <Lämmer>"]
+
+
+async def test_what_was_typed_outlives_the_second_step(app: Quart, alice: User) -> None:
+    phone, _ = await enrolled(app, alice.email)
+    client, asked = await written_too_long(app, alice)
+    form = {"username": alice.email, "password": ALICE_PASSWORD}
+    step = await client.post("/login/", form=await hidden_fields(asked) | form)
+    assert (step.status_code, step.location) == (303, STEP)
+    page = await client.post(STEP, form={"code": phone.code(30)})
+    assert page.status_code == 200
+    fields = await hidden_fields(page)
+    fields.pop("csrf_token")
+    assert fields == MEETING
+    assert await titles(app) == []
+
+
+async def test_what_is_too_long_to_be_carried_leads_to_the_sign_in_page(
+    app: Quart, client: Browser
+) -> None:
+    form = {"title": '"' * 80_000, "csrf_token": await csrf_token(client)}
+    asked = await client.post(CREATE, form=form)
+    assert (asked.status_code, asked.location) == (303, f"/login/?next={CREATE}")
+
+
+@pytest.mark.parametrize("carried", ["", "{", '{"action": "//evil.example/", "fields": []}'])
+async def test_what_was_not_carried_from_here_is_not_offered(
+    client: Browser, alice: User, carried: str
+) -> None:
+    answer = await log_in(client, alice.email, ALICE_PASSWORD, carried=carried)
+    assert (answer.status_code, answer.location) == (303, "/appointments/")
+
+
+async def test_an_address_cannot_put_anything_into_the_sign_in_page(client: Browser) -> None:
+    query = {"carried": '{"action": "/account/delete/", "fields": []}'}
+    page = await text(await client.get("/login/", query_string=query))
+    assert "delete" not in page
+
+
+async def test_a_second_sign_in_page_does_not_ask_whoever_is_signed_in_by_now(
+    app: Quart, alice: User
+) -> None:
+    client, asked = await written_too_long(app, alice)
+    await log_in(client, alice.email, ALICE_PASSWORD)
+    form = await hidden_fields(asked) | {"username": alice.email, "password": ALICE_PASSWORD}
+    page = await client.post("/login/", form=form, headers=OURS | {"X-CSRF-Token": ""})
+    assert page.status_code == 403
+    assert (await hidden_fields(page))["title"] == MEETING["title"]

@@ -47,3 +47,28 @@ async def test_an_unknown_page_says_what_to_do_next(
             await visitor.visit("/appointments/999/")
         await visitor.press("main a")
         assert visitor.path == "/appointments/"
+
+
+async def test_what_was_typed_outlives_the_session_and_the_page_that_it_was_typed_in(
+    alices_server: WebServer, open_window: OpenWindow
+) -> None:
+    async with open_window(alices_server.url) as visitor:
+        await visitor.visit("/login/")
+        await visitor.sign_in("alice@example.org", ALICE_PASSWORD)
+        await visitor.visit("/appointments/create/")
+        await visitor.fill(title="Kept & <found>", start="2027-01-01T10:00")
+        await visitor.page.context.clear_cookies()
+        with visitor.expecting(401):
+            await visitor.send()
+            await visitor.look("signed out")
+        await visitor.sign_in("alice@example.org", ALICE_PASSWORD)
+        assert visitor.path == "/login/"
+        await visitor.look("signed in")
+        await visitor.page.evaluate(
+            "document.querySelector('main [name=csrf_token]').value = 'old'"
+        )
+        with visitor.expecting(403):
+            await visitor.send()
+            await visitor.look("out of date")
+        await visitor.send()
+        assert "Kept & <found>" in await visitor.text()

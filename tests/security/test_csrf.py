@@ -5,6 +5,7 @@ That both hang on every route is in ``test_policy.py``.
 
 import hashlib
 import hmac
+import re
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from sched_async.models import User
 from sched_async.security.csrf import FIELD, HEADER
 
 from ..conftest import ALICE_PASSWORD
-from ..pages import cookie, csrf_token, log_in, text
+from ..pages import cookie, csrf_token, hidden_fields, log_in, text
 from ..tables import each
 from . import contents, refused
 
@@ -286,3 +287,107 @@ async def test_the_port_that_a_scheme_has_anyway_makes_no_other_origin(app: Quar
         headers = {"Host": host, "Origin": f"http://{host.removesuffix(':80')}"}
         response = await client.post(LOGIN, form={FIELD: token}, headers=headers)
         assert response.status_code == 422
+
+
+# A form of our own pages that has become too old
+
+
+OURS = [
+    {"Sec-Fetch-Site": "same-origin"},
+    {"Origin": "http://localhost"},
+    {"Sec-Fetch-Site": "same-origin", "Origin": "null"},
+]
+ODD = {"title": "Löwen & <Lämmer>\"'", "description": "one\ntwo", "start": "2027-01-01T10:00"}
+TYPED = ODD | {"end": "2027-01-01T11:00"}
+
+
+@pytest.mark.parametrize("headers", OURS, ids=str)
+async def test_what_was_typed_on_a_page_of_ours_is_kept_and_one_press_sends_it(
+    app: Quart, hers: QuartClient, headers: dict[str, str]
+) -> None:
+    """Signed out and in again in another tab."""
+    old = await csrf_token(hers, CREATE)
+    await hers.post("/logout/", form={FIELD: await csrf_token(hers, "/logout/")})
+    await log_in(hers, "alice@example.org", ALICE_PASSWORD)
+    form = TYPED | {FIELD: old, "password": "kangaroo"}
+    kept_page = await refused(hers, CREATE, form=form, headers=headers)
+    assert kept_page.status_code == 403
+    assert "The page you sent this from was out of date." in await text(kept_page)
+    assert "signed in as alice@example.org" in re.sub("<.*?>", "", await text(kept_page))
+    fields = await hidden_fields(kept_page)
+    assert fields.pop(FIELD) != old
+    assert fields == TYPED, "and no password"
+    assert 'action="/appointments/create/"' in await text(kept_page)
+    sent = await hers.post(CREATE, form=await hidden_fields(kept_page), headers=headers)
+    assert sent.status_code == 303
+    assert await kept(app) == 1
+
+
+@each("headers", [{}, *FROM_ELSEWHERE])
+async def test_what_may_come_from_another_site_is_never_kept(
+    hers: QuartClient, headers: dict[str, str]
+) -> None:
+    for token in ("made.up", await csrf_token(hers, CREATE)) if headers else ("made.up",):
+        response = await refused(hers, CREATE, form=TYPED | {FIELD: token}, headers=headers)
+        assert response.status_code == 403
+        page = await text(response)
+        assert "Löwen" not in page
+        assert "You may have to fill it in again." in page
+
+
+@each(
+    ("method", "path", "header"),
+    [
+        ("POST", CREATE, {"Accept": "application/json"}),
+        ("POST", CREATE, {"Sec-Fetch-Dest": "empty"}),
+        ("DELETE", "/appointments/1/delete/", {}),
+    ],
+)
+async def test_a_script_with_an_old_token_is_told_so(
+    hers: QuartClient, method: str, path: str, header: dict[str, str]
+) -> None:
+    headers = OURS[0] | header | {HEADER: "made.up"}
+    response = await refused(hers, path, method=method, form=DENTIST, headers=headers)
+    assert response.status_code == 403
+    assert (await response.get_json())["status"] == "Forbidden"
+
+
+async def test_the_sign_in_page_of_yesterday_keeps_the_address_but_not_the_password(
+    client: QuartClient, alice: User
+) -> None:
+    form = RIGHT | {FIELD: "made.up", "remember": "y", "next": "/account/"}
+    again = await refused(client, LOGIN, form=form, headers=OURS[0])
+    assert again.status_code == 403
+    page = await text(again)
+    assert "This page was out of date. Please enter your password again." in page
+    assert 'value="alice@example.org"' in page
+    assert ALICE_PASSWORD not in page
+    assert "checked" in page
+    sent = await client.post(LOGIN, form=RIGHT | await hidden_fields(again), headers=OURS[0])
+    assert (sent.status_code, sent.location) == (303, "/account/")
+
+
+@pytest.mark.settings(MAIL_URL="smtp://mail.example.org")
+async def test_other_public_forms_are_sent_again_without_signing_in(client: QuartClient) -> None:
+    forgot = "/password/forgot/"
+    form = {"email": "alice@example.org", FIELD: "made.up"}
+    again = await refused(client, forgot, form=form, headers=OURS[0])
+    assert "The page you sent this from was out of date." in await text(again)
+    assert "signed in as" not in await text(again)
+    sent = await client.post(forgot, form=await hidden_fields(again), headers=OURS[0])
+    assert sent.status_code == 200
+
+
+async def test_an_old_page_of_whoever_is_signed_out_asks_to_sign_in_first(
+    app: Quart, hers: QuartClient
+) -> None:
+    old = await csrf_token(hers, CREATE)
+    await hers.post("/logout/", form={FIELD: await csrf_token(hers, "/logout/")})
+    asked = await refused(hers, CREATE, form=TYPED | {FIELD: old}, headers=OURS[0])
+    assert asked.status_code == 401
+    kept_page = await hers.post(LOGIN, form=RIGHT | await hidden_fields(asked))
+    assert kept_page.status_code == 200
+    assert await kept(app) == 0
+    sent = await hers.post(CREATE, form=await hidden_fields(kept_page))
+    assert sent.status_code == 303
+    assert await kept(app) == 1

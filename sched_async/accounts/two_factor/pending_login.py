@@ -28,10 +28,11 @@ async def is_needed(db: AsyncSession, user: User) -> bool:
 
 
 async def start(
-    db: AsyncSession, user: User, remember: bool, wanted: str | None
+    db: AsyncSession, user: User, remember: bool, wanted: str, carried: str
 ) -> ResponseReturnValue:
     """Commit what is needed for the second step, and lead there."""
-    data = {"remember": remember, "next": wanted, "wrong": 0, "state": _state(user)}
+    data = {"remember": remember, "next": wanted, "carried": carried, "wrong": 0}
+    data["state"] = _state(user)
     session[SECOND_STEP] = await one_time_links.new(
         db, SECOND_STEP, LIFETIME, user_id=user.id, data=data
     )
@@ -51,6 +52,16 @@ async def locked(db: AsyncSession) -> tuple[OneTimeToken, User] | None:
     if user is None or step is None or step.data["state"] != _state(user):
         return None
     return step, user
+
+
+def onward(step: OneTimeToken) -> dict[str, Any]:
+    """What was asked for at the first step."""
+    asked = step.data
+    return {
+        "remember": asked["remember"],
+        "wanted": asked["next"],
+        "carried": asked.get("carried", ""),
+    }
 
 
 def note_wrong(step: OneTimeToken) -> bool:
