@@ -156,6 +156,10 @@ PAGES = {
 }
 
 
+# A database that cannot be reached says so in one of these.
+UNREACHABLE = (PoolTimeoutError, ConnectionError, TimeoutError, DBAPIError)
+
+
 def init_app(app: Quart) -> None:
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(BusyError, unavailable)

@@ -174,7 +174,7 @@ async def test_a_body_that_does_not_arrive_is_waited_for_only_so_long(
         (403, "/login/", {"method": "POST"}),
         (404, "/nowhere/", {}),
         (405, "/login/", {"method": "PUT"}),
-        (413, "/login/", {"method": "POST", "form": {"password": "x" * 2**17}}),
+        (413, "/login/", {"method": "POST", "form": {"password": "x" * 2**19}}),
         (414, f"/{'x' * 3000}", {}),
         (415, "/login/", {"method": "POST", "data": b"{}", "headers": {"Content-Length": "2"}}),
         (421, "/", {"headers": {"Host": "evil.example"}}),

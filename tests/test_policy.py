@@ -33,6 +33,7 @@ PUBLIC = {
     "health.live",
     "health.ready",
     "login.login",
+    "login.logout",  # whoever is nobody by now is shown the sign-in page
     "login_second_step.ask",
     "first_account.setup",
     "password_reset.forgot",

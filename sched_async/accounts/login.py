@@ -12,7 +12,7 @@ from wtforms.validators import InputRequired, Length
 
 from ..carried_form import CarriedForm
 from ..database import db
-from ..errors import TooManyAttemptsError
+from ..errors import UNREACHABLE, TooManyAttemptsError
 from ..forms import CheckboxField, Form, PlainText
 from ..local_paths import local_path
 from ..models import User
@@ -58,8 +58,15 @@ async def login() -> ResponseReturnValue:
     if current_user.is_authenticated:
         return redirect(local_path(wanted), 303)
     form = LoginForm(MultiDict({"next": wanted}) if wanted else None)
-    is_new = not await has_accounts(db)
-    return await render_template("accounts/login.html", form=form, is_new=is_new)
+    return await render_template("accounts/login.html", form=form, is_new=await _is_new())
+
+
+async def _is_new() -> bool:
+    """Whether nobody has an account yet; the page is there without a database as well."""
+    try:
+        return not await has_accounts(db)
+    except UNREACHABLE:
+        return False
 
 
 async def _sign_in(form: LoginForm) -> ResponseReturnValue:
