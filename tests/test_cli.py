@@ -191,7 +191,11 @@ async def test_of_stdin_only_the_newline_is_not_the_password(
         ),
         ({"name": " "}, PASSWORD, "name: Use 1 to 100 characters."),
         ({"name": "a" * 101}, PASSWORD, "name: Use 1 to 100 characters."),
-        ({"name": "\x1b[2J"}, PASSWORD, "name: Use 1 to 100 characters."),
+        (
+            {"name": "\x1b[2J"},
+            PASSWORD,
+            "name: This contains a character that can't be used. Remove U+001B.",
+        ),
         ({}, "short", "password: Use at least 12 characters."),
         ({}, "a" * 1025, "password: Use at most 1024 characters."),
         ({}, "nul\0in the middle", "password: This contains a character that can't be used."),

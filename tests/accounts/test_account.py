@@ -30,7 +30,7 @@ async def test_the_area_begins_with_its_first_page(app: Quart, alice: User) -> N
 
 async def test_the_persons_name_leads_there(app: Quart, alice: User) -> None:
     page = await text(await (await signed_in(app, alice.email)).get("/appointments/"))
-    assert '<a class="person" href="/account/">Alice</a>' in page
+    assert '<a class="person" href="/account/profile/"><bdi>Alice</bdi></a>' in page
 
 
 @each(("endpoint", "name"), PAGES)

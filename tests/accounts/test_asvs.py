@@ -38,6 +38,7 @@ RESET = "/password/reset/"
 NEW = "eleven slow herons at dusk"
 INPUT = re.compile(r"<input\b[^>]*>")
 FIELDS = {"username", "email", "name", "timezone", "remember", "next", "carried", "csrf_token"} | {
+    "link",
     "password",
     "password_again",
     "current_password",
