@@ -108,9 +108,10 @@ class LoginSession(Base):
     """
 
     __tablename__ = "login_session"
+    __table_args__ = (Index(None, "user_id", "last_seen_at", "id"), NEVER_TWICE)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     remember: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(UtcSeconds, default=now)

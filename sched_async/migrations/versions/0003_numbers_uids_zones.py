@@ -10,6 +10,7 @@ depends_on = None
 
 NUMBERED = ("user", "login_session", "device", "activity", "attempt", "outgoing_mail")
 ONCE = {"sqlite_autoincrement": True}
+BY_USE = "ix_login_session_user_id_last_seen_at_id"
 RANDOM = {
     "sqlite": "lower(hex(randomblob(16)))",
     "postgresql": "replace(CAST(gen_random_uuid() AS text), '-', '')",
@@ -31,6 +32,9 @@ def upgrade() -> None:
     else:
         for table in (*NUMBERED, "appointment"):
             _raise_sequence(table)
+    # Of too many sessions the one that was not used for longest goes.
+    op.drop_index("ix_login_session_user_id", "login_session")
+    op.create_index(BY_USE, "login_session", ["user_id", "last_seen_at", "id"])
     _make_zones()
 
 
@@ -57,6 +61,8 @@ def _make_zones() -> None:
 
 def downgrade() -> None:
     op.drop_table("zone")
+    op.drop_index(BY_USE, "login_session")
+    op.create_index("ix_login_session_user_id", "login_session", ["user_id"])
     with op.batch_alter_table("appointment") as table:
         table.drop_constraint(op.f("uq_appointment_user_id_uid"), type_="unique")
         table.drop_column("uid")
