@@ -29,6 +29,7 @@ from sched_async.accounts import passwords
 from sched_async.accounts.registration.rules import create_account
 from sched_async.app import create_app
 from sched_async.models import User
+from sched_async.testing import Client, signed_in
 
 from .servers import (
     create_database,
@@ -229,6 +230,12 @@ async def alice(app: Quart) -> User:
             password=ALICE_PASSWORD,
             timezone="Europe/Berlin",
         )
+
+
+@pytest.fixture
+async def hers(app: Quart, alice: User) -> Client:
+    """Alice's browser, in which she is signed in."""
+    return await signed_in(app, alice.email)
 
 
 @pytest.fixture

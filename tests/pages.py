@@ -51,3 +51,7 @@ async def hidden_fields(page: Response) -> dict[str, str]:
     found = re.findall(r"<input [^>]*type=\"hidden\"[^>]*>", main)
     pairs = [[re.search(f'{name}="([^"]*)"', tag) for name in ("name", "value")] for tag in found]
     return {unescape(name[1]): unescape(value[1]) for name, value in pairs if name and value}
+
+
+async def is_signed_in(client: Browser) -> bool:
+    return (await client.get("/appointments/")).status_code == 200

@@ -31,7 +31,7 @@ from sched_async.models import Appointment, Base, LoginSession, User
 from sched_async.testing import signed_in
 
 from .conftest import ALICE_PASSWORD
-from .pages import log_in
+from .pages import is_signed_in, log_in
 from .servers import ROOT, free_port, hypercorn_server
 
 PASSWORD = "seven quiet otters upstream"
@@ -106,10 +106,6 @@ async def tables(database_url: str) -> set[str]:
     async with migrating(database_url) as connection:
         names: list[str] = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
     return set(names) & set(Base.metadata.tables)
-
-
-async def is_signed_in(client: QuartClient) -> bool:
-    return (await client.get("/appointments/")).status_code == 200
 
 
 async def add_ada(run: Run) -> None:

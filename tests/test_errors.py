@@ -19,7 +19,8 @@ from sched_async.security.csrf import token_for
 from sched_async.testing import Client, signed_in
 
 from .pages import cookie, text
-from .security import assert_secured, contents
+from .rows import contents
+from .security import assert_secured
 from .tables import each
 
 CODES = [400, 401, 403, 404, 405, 408, 413, 414, 415, 421, 422, 429, 500, 503]

@@ -23,6 +23,7 @@ from sched_async.database import begin, reading
 from sched_async.models import Appointment, User
 
 from .pages import csrf_token, log_in, text
+from .rows import all_rows
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql")
 only_sqlite = pytest.mark.databases("sqlite")
@@ -133,11 +134,6 @@ def done(result: Result) -> str:
     return result.stdout
 
 
-async def users(app: Quart) -> list[User]:
-    async with app.app_context(), reading() as db:
-        return list((await db.scalars(select(User).order_by(User.id))).all())
-
-
 async def appointments(app: Quart) -> list[Appointment]:
     async with app.app_context(), reading() as db:
         query = select(Appointment).order_by(Appointment.submission)
@@ -165,7 +161,7 @@ async def test_accounts_come_over_with_their_state(app: Quart, bring_over: Impor
     result = await bring_over(rows)
     assert done(result) == "Imported 2 accounts and 0 appointments.\n"
     assert result.stderr == ""
-    ada, bob = await users(app)
+    ada, bob = await all_rows(app, User)
     assert (ada.name, ada.email, ada.is_active) == ("Ada", "ada@example.org", True)
     assert (bob.name, bob.email, bob.is_active) == ("Bob", "ada2@example.org", False)
     assert {ada.timezone, bob.timezone} == {"Europe/Berlin"}
@@ -176,7 +172,7 @@ async def test_the_first_active_account_becomes_the_administrator(
     app: Quart, bring_over: Import
 ) -> None:
     done(await bring_over([account(1, active=0), account(2), account(3)]))
-    assert [user.is_admin for user in await users(app)] == [False, True, False]
+    assert [user.is_admin for user in await all_rows(app, User)] == [False, True, False]
 
 
 async def test_times_are_meant_in_the_given_zone(app: Quart, bring_over: Import) -> None:
@@ -204,7 +200,7 @@ async def test_without_a_zone_times_are_utc(
     done(await run(settings, original))
     (only,) = await appointments(app)
     assert (only.timezone, only.start_utc) == ("UTC", instant("2013-07-01T09:30"))
-    assert (await users(app))[0].timezone == "UTC"
+    assert (await all_rows(app, User))[0].timezone == "UTC"
 
 
 async def test_seconds_are_dropped(app: Quart, bring_over: Import) -> None:
@@ -302,7 +298,7 @@ async def test_importing_twice_doubles_nothing(app: Quart, bring_over: Import) -
     rows = [appointment(1), appointment(2, allday=1)]
     for said in ("Imported 1 accounts and 2 appointments.\n", "Imported 0 accounts and 0 "):
         assert done(await bring_over([account()], rows)).startswith(said)
-        assert len(await users(app)) == 1
+        assert len(await all_rows(app, User)) == 1
         assert len(await appointments(app)) == 2
 
 
@@ -326,7 +322,7 @@ async def test_importing_again_brings_back_what_was_deleted_but_no_change(
         (await db.get_one(User, kept.user_id)).is_active = False
     assert done(await bring_over([account()], rows)) == "Imported 0 accounts and 1 appointments.\n"
     assert [row.title for row in await appointments(app)] == ["Number 1", "Changed here"]
-    assert not (await users(app))[0].is_active
+    assert not (await all_rows(app, User))[0].is_active
 
 
 async def test_an_account_that_is_here_already_keeps_its_name_and_password(
@@ -334,7 +330,7 @@ async def test_an_account_that_is_here_already_keeps_its_name_and_password(
 ) -> None:
     rows = [account(1, email="alice@example.org", name="Not Alice")]
     assert done(await bring_over(rows, [appointment()])).startswith("Imported 0 accounts and 1 ")
-    (only,) = await users(app)
+    (only,) = await all_rows(app, User)
     assert (only.name, only.password_hash) == ("Alice", alice.password_hash)
     assert [row.user_id for row in await appointments(app)] == [alice.id]
 
@@ -343,7 +339,7 @@ async def test_where_there_are_accounts_nobody_who_is_imported_is_an_administrat
     app: Quart, bring_over: Import, alice: User
 ) -> None:
     done(await bring_over([account(1), account(2)]))
-    assert [user.email for user in await users(app) if user.is_admin] == [alice.email]
+    assert [user.email for user in await all_rows(app, User) if user.is_admin] == [alice.email]
 
 
 async def test_a_printed_set_up_link_is_useless_once_accounts_are_imported(
@@ -382,7 +378,7 @@ async def test_an_account_without_an_address_is_skipped_and_named(
         "Skipped account 2: This is not an email address.",
         "Skipped appointment 2: its owner has not been imported.",
     ]
-    assert [user.email for user in await users(app)] == ["ada1@example.org"]
+    assert [user.email for user in await all_rows(app, User)] == ["ada1@example.org"]
 
 
 @only_sqlite
@@ -404,7 +400,7 @@ async def test_an_odd_account_is_imported_or_named_and_stops_nothing(
 ) -> None:
     result = await bring_over([account(1, **changed), account(2)], [appointment(1, user_id=2)])
     done(result)
-    here = {user.email: user for user in await users(app)}
+    here = {user.email: user for user in await all_rows(app, User)}
     assert "ada2@example.org" in here
     assert len(await appointments(app)) == 1
     assert ("ada1@example.org" in here) != ("Skipped account 1: " in result.stderr)
@@ -501,7 +497,7 @@ async def test_what_is_no_sched_db_is_refused(
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith(f"Error: {original} is not a database of the original sched")
     assert result.stderr.count("\n") == 1
-    assert await users(app) == []
+    assert await all_rows(app, User) == []
 
 
 async def test_a_folder_and_a_missing_file_are_wrong_usage(
@@ -516,7 +512,7 @@ async def test_an_unknown_zone_is_refused(app: Quart, bring_over: Import) -> Non
     result = await bring_over([account()], [], "--timezone", "Europe/Atlantis")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("Error: timezone: Unknown time zone.")
-    assert await users(app) == []
+    assert await all_rows(app, User) == []
 
 
 # Signing in
@@ -531,11 +527,12 @@ async def test_the_original_password_works_and_is_rehashed_at_the_first_login(
     for _ in range(2):
         response = await log_in(app.test_client(), "ada1@example.org", PASSWORD)
         assert (response.status_code, response.location) == (303, "/appointments/")
-        hashes.append((await users(app))[0].password_hash)
+        hashes.append((await all_rows(app, User))[0].password_hash)
     assert hashes[0].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert hashes[1] == hashes[0]
     done(await bring_over([account()]))
-    assert (await users(app))[0].password_hash == hashes[0], "importing again leaves it alone"
+    (again,) = await all_rows(app, User)
+    assert again.password_hash == hashes[0], "importing again leaves it alone"
 
 
 @only_sqlite
@@ -545,13 +542,13 @@ async def test_a_wrong_password_leaves_the_hash_as_it_was(
 ) -> None:
     done(await bring_over([account()]))
     assert (await log_in(app.test_client(), "ada1@example.org", wrong)).status_code == 401
-    assert (await users(app))[0].password_hash == werkzeug_hash(PASSWORD)
+    assert (await all_rows(app, User))[0].password_hash == werkzeug_hash(PASSWORD)
 
 
 async def test_a_deactivated_account_cannot_sign_in(app: Quart, bring_over: Import) -> None:
     done(await bring_over([account(active=0)]))
     assert (await log_in(app.test_client(), "ada1@example.org", PASSWORD)).status_code == 403
-    assert (await users(app))[0].password_hash == werkzeug_hash(PASSWORD)
+    assert (await all_rows(app, User))[0].password_hash == werkzeug_hash(PASSWORD)
 
 
 @only_sqlite
@@ -675,7 +672,7 @@ async def test_what_the_forms_take_is_kept_and_what_they_do_not_is_named(
     rows = [appointment(1, title=given, location=given, description=given[:200])]
     result = await bring_over([account(1, name=given)], rows)
     done(result)
-    (ada,), (only,) = await users(app), await appointments(app)
+    (ada,), (only,) = await all_rows(app, User), await appointments(app)
     assert (ada.name, only.title[:MAX_NAME], only.location[:MAX_NAME]) == (kept, kept, kept)
     said = result.stderr.splitlines()
     assert len(said) == times

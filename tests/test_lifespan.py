@@ -20,7 +20,7 @@ from sched_async.lifespan import prepare
 from sched_async.testing import signed_in
 
 from .conftest import ALICE_PASSWORD, SECRET_KEY
-from .pages import cookie, text
+from .pages import cookie, is_signed_in, text
 from .servers import ROOT, free_port, hypercorn_server
 
 LINK = re.compile(
@@ -45,10 +45,6 @@ async def add_alice(app: Quart) -> None:
         await create_account(
             name="Alice", email="alice@example.org", password=ALICE_PASSWORD, timezone="UTC"
         )
-
-
-async def is_signed_in(client: QuartClient) -> bool:
-    return (await client.get("/appointments/")).status_code == 200
 
 
 # The data folder and the key

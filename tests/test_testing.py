@@ -4,28 +4,19 @@ from typing import Any
 
 import pytest
 from quart import Quart
-from sqlalchemy import select
 
 from sched_async.accounts.registration.rules import create_account
 from sched_async.app import create_app
-from sched_async.database import begin, reading
+from sched_async.database import begin
 from sched_async.models import LoginSession, User
 from sched_async.security.csrf import HEADER
 from sched_async.testing import signed_in
 
 from .conftest import ALICE_PASSWORD
-from .pages import Browser, cookie, text
+from .pages import cookie, is_signed_in, text
+from .rows import all_rows
 
 FORM = {"title": "Dentist", "start": "2027-01-01T10:00", "end": "2027-01-01T11:00"}
-
-
-async def logins(app: Quart) -> list[LoginSession]:
-    async with app.app_context(), reading() as db:
-        return list((await db.scalars(select(LoginSession).order_by(LoginSession.id))).all())
-
-
-async def is_signed_in(client: Browser) -> bool:
-    return (await client.get("/appointments/")).status_code == 200
 
 
 @pytest.mark.parametrize("remember", [False, True])
@@ -33,7 +24,7 @@ async def test_the_login_session_is_a_row_and_the_cookie_a_cookie(
     app: Quart, alice: User, remember: bool
 ) -> None:
     client = await signed_in(app, "alice@example.org", remember=remember)
-    (row,) = await logins(app)
+    (row,) = await all_rows(app, LoginSession)
     assert (row.user_id, row.remember) == (alice.id, remember)
     assert cookie(client)
     assert "Alice" in await text(await client.get("/appointments/"))
@@ -42,7 +33,7 @@ async def test_the_login_session_is_a_row_and_the_cookie_a_cookie(
 async def test_without_the_row_the_cookie_is_worth_nothing(app: Quart, alice: User) -> None:
     client = await signed_in(app, "alice@example.org")
     async with app.app_context(), begin() as db:
-        await db.delete(await db.get_one(LoginSession, (await logins(app))[0].id))
+        await db.delete(await db.get_one(LoginSession, (await all_rows(app, LoginSession))[0].id))
     assert not await is_signed_in(client)
 
 
@@ -53,7 +44,7 @@ async def test_the_address_may_be_written_as_at_the_login_page(app: Quart, alice
 async def test_an_unknown_address_is_a_lookup_error_that_names_it(app: Quart, alice: User) -> None:
     with pytest.raises(LookupError, match=r"nobody@example\.org"):
         await signed_in(app, "nobody@example.org")
-    assert await logins(app) == []
+    assert await all_rows(app, LoginSession) == []
 
 
 async def test_a_deactivated_person_is_not_signed_in(app: Quart, alice: User) -> None:

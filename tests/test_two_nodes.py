@@ -160,7 +160,7 @@ class Browser:
     async def sign_in(self, node: WebServer, email: str, password: str = ALICE_PASSWORD) -> Answer:
         return await self.fill_in(node, "/login/", username=email, password=password)
 
-    async def is_in(self, node: WebServer) -> bool:
+    async def is_signed_in(self, node: WebServer) -> bool:
         return (await self.get(node, HOME)).status == 200
 
     def copy(self) -> "Browser":
@@ -234,10 +234,10 @@ async def test_signing_out_at_one_is_signed_out_at_the_other(nodes: Nodes) -> No
     """ASVS 7.4.1: for a copied cookie, too."""
     browser = await signed_in(nodes.a, await nodes.add())
     copied = browser.copy()
-    assert await copied.is_in(nodes.b)
+    assert await copied.is_signed_in(nodes.b)
     assert (await browser.fill_in(nodes.a, "/logout/")).location == "/login/"
-    assert not await copied.is_in(nodes.b)
-    assert not await browser.is_in(nodes.b)
+    assert not await copied.is_signed_in(nodes.b)
+    assert not await browser.is_signed_in(nodes.b)
 
 
 async def test_a_device_that_is_signed_out_at_one_is_out_at_the_other(nodes: Nodes) -> None:
@@ -248,8 +248,8 @@ async def test_a_device_that_is_signed_out_at_one_is_out_at_the_other(nodes: Nod
     (path,) = re.findall(r'action="(/account/devices/\d+/sign-out/)"', page)
     token = await laptop.token(nodes.a, "/account/devices/")
     assert (await laptop.post(nodes.a, path, {"csrf_token": token})).status == 303
-    assert not await phone.is_in(nodes.b)
-    assert await laptop.is_in(nodes.b)
+    assert not await phone.is_signed_in(nodes.b)
+    assert await laptop.is_signed_in(nodes.b)
 
 
 async def test_a_deactivation_by_the_command_line_is_seen_by_both(nodes: Nodes) -> None:
@@ -258,7 +258,7 @@ async def test_a_deactivation_by_the_command_line_is_seen_by_both(nodes: Nodes) 
     browsers = [await signed_in(node, email) for node in nodes]
     await nodes.run(f"user deactivate {email}")
     for node, browser in zip(nodes, browsers, strict=True):
-        assert not await browser.is_in(node)
+        assert not await browser.is_signed_in(node)
         assert (await Browser().sign_in(node, email)).status == 403
 
 
@@ -287,7 +287,7 @@ async def test_a_deactivation_by_an_administrator_is_seen_at_the_other(
     email = await nodes.add()
     browser = await signed_in(nodes.b, email)
     await act(nodes, admin, email, "deactivate")
-    assert not await browser.is_in(nodes.b)
+    assert not await browser.is_signed_in(nodes.b)
     assert (await Browser().sign_in(nodes.b, email)).status == 403
 
 
@@ -308,8 +308,8 @@ async def test_changing_the_password_at_one_ends_sessions_at_the_other(nodes: No
     mine, other = await signed_in(nodes.a, email), await signed_in(nodes.b, email)
     form = {"current_password": ALICE_PASSWORD, "password": NEW, "password_again": NEW}
     assert (await mine.fill_in(nodes.a, "/account/password/", **form)).status == 303
-    assert not await other.is_in(nodes.b)
-    assert await mine.is_in(nodes.b)
+    assert not await other.is_signed_in(nodes.b)
+    assert await mine.is_signed_in(nodes.b)
     assert (await Browser().sign_in(nodes.b, email)).status == 401
     assert (await Browser().sign_in(nodes.b, email, NEW)).location == HOME
 
@@ -365,7 +365,7 @@ async def only_one_is_in(nodes: Nodes, browsers: list[Browser], answers: list[An
     assert sorted(answer.status for answer in answers) == [303] + [401] * (len(browsers) - 1)
     for browser, answer in zip(browsers, answers, strict=True):
         for node in nodes:
-            assert await browser.is_in(node) == (answer.location == HOME)
+            assert await browser.is_signed_in(node) == (answer.location == HOME)
 
 
 async def test_a_code_at_both_at_the_same_instant_signs_in_once(nodes: Nodes) -> None:

@@ -64,9 +64,5 @@ async def give_code(client: Browser, code: str, **more: str) -> Response:
     return await client.post(STEP, form=form)
 
 
-async def is_in(client: Browser) -> bool:
-    return (await client.get("/appointments/")).status_code == 200
-
-
 def another_browser(app: Quart) -> QuartClient:
     return QuartClient(app)

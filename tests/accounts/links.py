@@ -5,15 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from html import unescape
-from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
 from quart import Quart, Response
 from sqlalchemy import select
 
-from sched_async.database import begin, reading
-from sched_async.models import Base, OneTimeToken
+from sched_async.database import begin
+from sched_async.models import OneTimeToken
 
 from ..pages import Browser, csrf_token
 from ..security import same_for_all
@@ -63,11 +62,6 @@ async def looks(response: Response) -> tuple[int, str, list[tuple[str, str]]]:
 
 def cookies_set(response: Response) -> list[str]:
     return [line.partition("=")[0] for line in response.headers.getlist("Set-Cookie")]
-
-
-async def all_rows(app: Quart, model: type[Base]) -> list[Any]:
-    async with app.app_context(), reading() as db:
-        return list(await db.scalars(select(model).limit(1000)))
 
 
 async def age_tokens(app: Quart, by: timedelta) -> None:

@@ -6,9 +6,7 @@ from quart import Quart
 from sqlalchemy import select, update
 
 from sched_async.database import begin, reading
-from sched_async.models import Activity, LoginSession
-
-from ..pages import Browser
+from sched_async.models import LoginSession
 
 LONG_AGO = timedelta(minutes=11)
 
@@ -34,13 +32,3 @@ async def last_login(app: Quart, user_id: int, **values: object) -> int:
             its = LoginSession.id == newest
             await db.execute(update(LoginSession).where(its).values(**values))
     return newest
-
-
-async def activities(app: Quart, user_id: int) -> list[str]:
-    async with app.app_context(), reading() as db:
-        query = select(Activity.event).where(Activity.user_id == user_id).order_by(Activity.id)
-        return list(await db.scalars(query))
-
-
-async def is_in(client: Browser) -> bool:
-    return (await client.get("/appointments/")).status_code == 200

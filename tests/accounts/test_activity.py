@@ -19,9 +19,9 @@ from sched_async.testing import signed_in
 
 from ..conftest import ALICE_PASSWORD
 from ..pages import Browser, csrf_token, log_in, text
+from ..rows import activities
 from ..tables import each
 from .links import settled
-from .logins import activities
 
 ACTIVITY = "/account/activity/"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"

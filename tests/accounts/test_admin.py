@@ -15,6 +15,7 @@ from sched_async.testing import Client, signed_in
 
 from ..mailbox import MAIL_URL, link_in, mails
 from ..pages import asks_to_confirm, text
+from ..rows import activities
 
 pytestmark = pytest.mark.settings(MAIL_URL=MAIL_URL, REGISTRATION="invite")
 
@@ -30,12 +31,6 @@ async def admin(app: Quart, alice: User) -> Client:
 async def person(app: Quart, user_id: int) -> User:
     async with app.app_context(), reading() as db:
         return await db.get_one(User, user_id)
-
-
-async def activities(app: Quart, user_id: int) -> list[str]:
-    async with app.app_context(), reading() as db:
-        query = select(Activity.event).where(Activity.user_id == user_id).order_by(Activity.id)
-        return list(await db.scalars(query))
 
 
 async def test_the_first_account_is_an_administrator_and_the_second_is_not(

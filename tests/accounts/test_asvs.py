@@ -23,11 +23,12 @@ from sched_async.testing import Client, signed_in
 from ..conftest import ALICE_PASSWORD
 from ..mailbox import MAIL_URL
 from ..pages import Browser, asks_to_confirm, cookie, log_in, text
+from ..rows import all_rows
 from ..servers import ROOT
 from ..tables import each
 from ..test_policy import rules
 from .factors import STATE, enrolled, give_password, recovery_codes_in
-from .links import all_rows, fill_in, follow
+from .links import fill_in, follow
 from .logins import age_proof
 
 pytestmark = pytest.mark.settings(MAIL_URL=MAIL_URL, REGISTRATION="open")
@@ -44,12 +45,6 @@ FIELDS = {"username", "email", "name", "timezone", "remember", "next", "carried"
     "current_password",
 }
 PUBLIC_PAGES = {"login.login", "password_reset.forgot", "register.register"}
-
-
-@pytest.fixture
-async def hers(app: Quart, alice: User) -> Client:
-    """Alice's browser; the first account is an administrator's."""
-    return await signed_in(app, ALICE)
 
 
 async def change(client: Browser, new: str, current: str = ALICE_PASSWORD) -> Response:

@@ -17,20 +17,16 @@ from sched_async.testing import Client, signed_in
 from ..conftest import ALICE_PASSWORD, MALLORY_PASSWORD
 from ..mailbox import MAIL_URL, link_in, mails, path_in
 from ..pages import Browser, asks_to_confirm, csrf_token, hidden_fields, log_in, text
+from ..rows import activities, all_rows
 from ..tables import each
-from .links import age_tokens, all_rows, looks
-from .logins import activities, age_proof
+from .links import age_tokens, looks
+from .logins import age_proof
 
 pytestmark = pytest.mark.settings(MAIL_URL=MAIL_URL)
 
 EMAIL = "/account/email/"
 OLD, NEW = "alice@example.org", "alice@example.net"
 NOT_VALID = "This link is no longer valid"
-
-
-@pytest.fixture
-async def hers(app: Quart, alice: User) -> Client:
-    return await signed_in(app, OLD)
 
 
 async def link_to(app: Quart, client: Client, email: str = NEW) -> str:

@@ -12,21 +12,17 @@ from sched_async.testing import Client, signed_in
 
 from ..conftest import ALICE_PASSWORD, MALLORY_PASSWORD
 from ..mailbox import MAIL_URL, mails
-from ..pages import Browser, asks_to_confirm, cookie, csrf_token, log_in, text
+from ..pages import Browser, asks_to_confirm, cookie, csrf_token, is_signed_in, log_in, text
+from ..rows import activities, all_rows
 from ..tables import each
-from .links import all_rows, counted_hashes
-from .logins import activities, age_proof, is_in, login_rows
+from .links import counted_hashes
+from .logins import age_proof, login_rows
 
 pytestmark = pytest.mark.settings(MAIL_URL=MAIL_URL)
 
 PASSWORD = "/account/password/"
 NEW = "eleven slow herons at dusk"
 FORM = {"current_password": ALICE_PASSWORD, "password": NEW, "password_again": NEW}
-
-
-@pytest.fixture
-async def hers(app: Quart, alice: User) -> Client:
-    return await signed_in(app, "alice@example.org")
 
 
 async def works(app: Quart, password: str) -> bool:
@@ -127,11 +123,11 @@ async def test_everybody_else_is_signed_out_and_this_browser_has_a_new_token(
     assert old
     copy.set_cookie("localhost", "sched_login", old)
     (row, _) = await login_rows(app, alice.id)
-    assert [await is_in(browser) for browser in (hers, there, copy)] == [True] * 3
+    assert [await is_signed_in(browser) for browser in (hers, there, copy)] == [True] * 3
     await hers.post(PASSWORD, form=FORM)
     assert cookie(hers) != old
-    assert [await is_in(browser) for browser in (hers, there, copy)] == [True, False, False]
-    assert await is_in(stranger)
+    assert [await is_signed_in(browser) for browser in (hers, there, copy)] == [True, False, False]
+    assert await is_signed_in(stranger)
     (left,) = await login_rows(app, alice.id)
     assert (left.id, left.expires_at) == (row.id, row.expires_at), "the session itself goes on"
 

@@ -20,9 +20,10 @@ from sched_async.security.csrf import token_for
 from sched_async.testing import Client, signed_in
 
 from ..conftest import ALICE_PASSWORD, MALLORY_PASSWORD
-from ..pages import Browser, cookie, csrf_token, hidden_fields, text
+from ..pages import Browser, cookie, csrf_token, hidden_fields, is_signed_in, text
+from ..rows import activities
 from ..tables import each
-from .logins import activities, age_proof, is_in, login_rows
+from .logins import age_proof, login_rows
 
 CONFIRM = "/confirm/"
 RISKY = "/risky/"
@@ -118,7 +119,7 @@ async def test_a_proof_holds_for_ten_minutes(
 
 async def test_using_the_site_is_no_proof(app: Quart, stale: Client) -> None:
     for _ in range(3):
-        assert await is_in(stale)
+        assert await is_signed_in(stale)
     assert (await stale.get(RISKY)).status_code == 303
 
 
@@ -239,11 +240,11 @@ async def test_confirming_gives_a_new_token_and_ends_the_old(
     copied = cookie(stale)
     assert copied
     thief.set_cookie("localhost", "sched_login", copied)
-    assert await is_in(thief)
+    assert await is_signed_in(thief)
     await confirm(stale)
     assert cookie(stale) != copied
-    assert not await is_in(thief)
-    assert await is_in(stale)
+    assert not await is_signed_in(thief)
+    assert await is_signed_in(stale)
     (after,) = await login_rows(app, alice.id)
     assert (after.id, after.created_at, after.expires_at, after.remember) == (
         before.id,

@@ -15,9 +15,10 @@ from sched_async.models import LoginSession, User
 from sched_async.testing import Client, signed_in
 
 from ..conftest import ALICE_PASSWORD
-from ..pages import Browser, asks_to_confirm, cookie, csrf_token, log_in, text
+from ..pages import Browser, asks_to_confirm, cookie, csrf_token, is_signed_in, log_in, text
+from ..rows import activities
 from ..tables import each
-from .logins import activities, age_proof, is_in, last_login, login_rows
+from .logins import age_proof, last_login, login_rows
 
 DEVICES = "/account/devices/"
 OTHERS = f"{DEVICES}sign-out-others/"
@@ -160,12 +161,12 @@ async def test_signing_out_a_device_ends_it_at_its_next_request(
     answer = await laptop.post(sign_out_path(await last_login(app, alice.id)))
     assert (answer.status_code, answer.location) == (303, DEVICES)
     assert "Signed out Mobile Safari on iOS." in await text(await laptop.get(DEVICES))
-    assert not await is_in(phone)
+    assert not await is_signed_in(phone)
     assert cookie(phone) is None
     thief = Client(app)
     thief.set_cookie("localhost", "sched_login", copied)
-    assert not await is_in(thief)
-    assert await is_in(laptop)
+    assert not await is_signed_in(thief)
+    assert await is_signed_in(laptop)
     assert await activities(app, alice.id) == ["device_signed_out"]
 
 
@@ -177,7 +178,7 @@ async def test_signing_out_all_others_leaves_this_one(
     answer = await phone.post(OTHERS)
     assert (answer.status_code, answer.location) == (303, DEVICES)
     assert "Signed out everywhere else." in await text(await phone.get(DEVICES))
-    assert [await is_in(client) for client in (laptop, third, phone, hers)] == [
+    assert [await is_signed_in(client) for client in (laptop, third, phone, hers)] == [
         False,
         False,
         True,
@@ -231,7 +232,7 @@ async def test_the_session_of_somebody_else_is_one_that_is_not_there(
     ]
     assert (theirs.status_code, theirs.location) == (missing.status_code, missing.location)
     assert await theirs.get_data() == await missing.get_data()
-    assert await is_in(laptop)
+    assert await is_signed_in(laptop)
     assert "Firefox on Linux" not in await text(await hers.get(DEVICES))
     assert await activities(app, alice.id) == await activities(app, mallory.id) == []
 
@@ -250,7 +251,7 @@ async def test_for_this_device_there_is_the_usual_way_out(
 ) -> None:
     answer = await laptop.post(sign_out_path(await last_login(app, alice.id)))
     assert (answer.status_code, answer.location) == (303, "/logout/")
-    assert await is_in(laptop)
+    assert await is_signed_in(laptop)
 
 
 async def test_ending_needs_a_fresh_proof_and_looking_does_not(
@@ -262,18 +263,18 @@ async def test_ending_needs_a_fresh_proof_and_looking_does_not(
     paths = (sign_out_path(await last_login(app, alice.id)), OTHERS)
     for path in paths:
         assert await asks_to_confirm(await laptop.post(path), DEVICES)
-    assert await is_in(phone)
+    assert await is_signed_in(phone)
     assert await activities(app, alice.id) == []
     form = {"password": ALICE_PASSWORD, "next": DEVICES}
     assert (await laptop.post("/confirm/", form=form)).location == DEVICES
     await laptop.post(paths[0])
-    assert not await is_in(phone)
+    assert not await is_signed_in(phone)
 
 
 async def test_a_get_ends_nothing(app: Quart, alice: User, laptop: Client, phone: Client) -> None:
     for path in (sign_out_path(await last_login(app, alice.id)), OTHERS):
         assert (await laptop.get(path)).status_code == 405
-    assert await is_in(phone)
+    assert await is_signed_in(phone)
 
 
 async def make_sessions(app: Quart, user: User, number: int) -> None:
@@ -300,9 +301,13 @@ async def test_the_twenty_first_sign_in_ends_the_oldest(
     await make_sessions(app, mallory, MOST)
     oldest, second = [await signed_in(app, alice.email) for _ in range(2)]
     await make_sessions(app, alice, MOST - 2)
-    assert await is_in(oldest)
+    assert await is_signed_in(oldest)
     await log_in(client, alice.email, ALICE_PASSWORD)
-    assert [await is_in(browser) for browser in (oldest, second, client)] == [False, True, True]
+    assert [await is_signed_in(browser) for browser in (oldest, second, client)] == [
+        False,
+        True,
+        True,
+    ]
     assert len(await login_rows(app, alice.id)) == len(await login_rows(app, mallory.id)) == MOST
     assert (await text(await client.get(DEVICES))).count("<li>") == MOST
 
@@ -313,7 +318,7 @@ async def test_what_has_ended_by_itself_takes_no_place(
     await make_sessions(app, alice, MOST - 1)
     await last_login(app, alice.id, expires_at=datetime.now(UTC) - timedelta(seconds=1))
     await log_in(client, alice.email, ALICE_PASSWORD)
-    assert await is_in(laptop)
+    assert await is_signed_in(laptop)
 
 
 @pytest.mark.databases("sqlite", "postgresql")
@@ -325,4 +330,4 @@ async def test_signing_in_at_once_leaves_no_more_than_twenty(app: Quart, alice: 
     )
     assert {answer.status_code for answer in answers} == {303}
     assert len(await login_rows(app, alice.id)) == MOST
-    assert all([await is_in(browser) for browser in browsers])
+    assert all([await is_signed_in(browser) for browser in browsers])

@@ -14,7 +14,8 @@ from sched_async.models import Activity, LoginSession, OneTimeToken, User
 
 from ..mailbox import MAIL_URL, mails, path_in
 from ..pages import Browser, cookie, csrf_token, hidden_fields, log_in, text
-from .links import age_tokens, all_rows, at_once, fill_in, follow, visit
+from ..rows import all_rows
+from .links import age_tokens, at_once, fill_in, follow, visit
 
 pytestmark = pytest.mark.settings(MAIL_URL=MAIL_URL, REGISTRATION="invite")
 

@@ -15,9 +15,10 @@ from sched_async.testing import Client, signed_in
 
 from ..conftest import ALICE_PASSWORD
 from ..pages import Browser, cookie, csrf_token, hidden_fields, log_in, text
+from ..rows import activities
 from .factors import STEP, enrolled
 from .links import settled
-from .logins import activities, login_rows
+from .logins import login_rows
 
 WRONG = "Incorrect username or password."
 HOSTILE = [

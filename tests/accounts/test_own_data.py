@@ -26,9 +26,9 @@ from sched_async.times import now, to_utc
 
 from ..conftest import ALICE_PASSWORD, MALLORY_PASSWORD
 from ..mailbox import MAIL_URL, mails
-from ..pages import Browser, asks_to_confirm, cookie, csrf_token, log_in, text
-from .links import all_rows
-from .logins import activities, age_proof, is_in, login_rows
+from ..pages import Browser, asks_to_confirm, cookie, csrf_token, is_signed_in, log_in, text
+from ..rows import activities, all_rows
+from .logins import age_proof, login_rows
 
 pytestmark = pytest.mark.settings(MAIL_URL=MAIL_URL)
 
@@ -37,11 +37,6 @@ EXPORT = f"{DATA}export/"
 DELETE = f"{DATA}delete/"
 ALICE, MALLORY = "alice@example.org", "mallory@example.org"
 START = datetime(2026, 11, 24, 9, 30)
-
-
-@pytest.fixture
-async def hers(app: Quart, alice: User) -> Client:
-    return await signed_in(app, ALICE)
 
 
 def timed(user: User, title: str, zone: str = "Europe/Berlin", **more: Any) -> Appointment:
@@ -372,8 +367,8 @@ async def test_everybody_is_signed_out_at_once(
     async with app.app_context():
         reset = (await link_for(ALICE)).removeprefix("http://localhost")
     await hers.post(DELETE)
-    assert [await is_in(browser) for browser in (hers, there, copy)] == [False] * 3
-    assert await is_in(stranger)
+    assert [await is_signed_in(browser) for browser in (hers, there, copy)] == [False] * 3
+    assert await is_signed_in(stranger)
     await client.get(reset)
     assert (await client.get("/password/reset/")).status_code == 404
 
@@ -422,7 +417,7 @@ async def test_after_seven_days_it_is_gone_with_everything(
     assert [mail for mail in await mails(app) if mail.recipient == ALICE] == []
     assert await rows_of(app, mallory.id) == theirs
     assert (await log_in(app.test_client(), ALICE, ALICE_PASSWORD)).status_code == 401
-    assert await is_in(client)
+    assert await is_signed_in(client)
 
 
 async def test_the_app_looks_for_accounts_to_delete_by_itself(app: Quart) -> None:
@@ -469,7 +464,7 @@ async def test_the_only_administrator_cannot_leave_the_others_alone(
     assert response.status_code == 409
     assert "Make one of them an administrator first." in await text(response)
     assert await delete_at(app, alice.id) is None
-    assert await is_in(hers)
+    assert await is_signed_in(hers)
     assert await mails(app) == []
 
 

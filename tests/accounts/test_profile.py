@@ -11,9 +11,8 @@ from sched_async.models import User
 from sched_async.testing import signed_in
 
 from ..pages import Browser, text
+from ..rows import activities, all_rows
 from ..tables import each
-from .links import all_rows
-from .logins import activities
 
 PROFILE = "/account/profile/"
 GOOD = {"name": "Alice B.", "timezone": "asia/tokyo", "week_start": "7", "clock_hours": "12"}

@@ -17,9 +17,9 @@ from sched_async.security.throttle import REGISTRATIONS_PER_ADDRESS
 from ..conftest import ALICE_PASSWORD
 from ..mailbox import MAIL_URL, link_in, mails, path_in
 from ..pages import Browser, cookie, csrf_token, hidden_fields, log_in, text
+from ..rows import all_rows
 from .links import (
     age_tokens,
-    all_rows,
     at_once,
     cookies_set,
     counted_hashes,

@@ -11,14 +11,15 @@ from quart.testing import QuartClient
 from sqlalchemy import select, update
 
 from sched_async.accounts.registration.rules import create_account, setup_link
-from sched_async.database import begin, reading
+from sched_async.database import begin
 from sched_async.errors import RefusedError
 from sched_async.models import OneTimeToken, User
 from sched_async.testing import Client
 
 from ..conftest import ALICE_PASSWORD
 from ..pages import csrf_token, log_in, text
-from ..security import contents, refused
+from ..rows import all_rows, contents
+from ..security import refused
 from ..tables import each, shown
 
 OVER = "This link is no longer valid"
@@ -49,11 +50,6 @@ async def link(app: Quart) -> str:
     return await new_link(app)
 
 
-async def users(app: Quart) -> list[User]:
-    async with app.app_context(), reading() as db:
-        return list(await db.scalars(select(User)))
-
-
 async def is_over(app: Quart, link: str) -> bool:
     response = await app.test_client().get(link)
     assert response.status_code in (200, 404)
@@ -73,7 +69,7 @@ async def test_the_link_makes_an_account_and_signs_its_owner_in(app: Quart, link
     assert "Your account is ready." in page
     assert "Alice" in page
     assert (await log_in(QuartClient(app), "alice@example.org", ALICE_PASSWORD)).status_code == 303
-    (alice,) = await users(app)
+    (alice,) = await all_rows(app, User)
     assert (alice.name, alice.email, alice.timezone) == (
         "Alice",
         "alice@example.org",
@@ -91,7 +87,7 @@ async def test_the_link_works_once_and_takes_all_others_with_it(app: Quart, link
         response = await refused(client, one, form=FORM | {"email": "mallory@example.org"})
         assert response.status_code == 404
         assert OVER in await text(response)
-    assert len(await users(app)) == 1
+    assert len(await all_rows(app, User)) == 1
 
 
 async def test_the_link_lasts_an_hour(app: Quart, link: str) -> None:
@@ -150,7 +146,7 @@ async def test_a_link_that_was_made_at_the_moment_of_the_first_account_is_over(
         db.add(User(name="Ada", email="ada@example.org", password_hash="", timezone="UTC"))
     assert await is_over(app, link)
     assert (await client.post(link, form=form)).status_code == 404
-    assert [user.name for user in await users(app)] == ["Ada"]
+    assert [user.name for user in await all_rows(app, User)] == ["Ada"]
 
 
 @pytest.mark.databases("postgresql")
@@ -166,7 +162,7 @@ async def test_an_account_that_appears_while_the_form_is_read_is_the_only_one(
         done, _ = await asyncio.wait([setting_up], timeout=0.5)
         assert not done
     assert (await setting_up).status_code == 404
-    assert [user.name for user in await users(app)] == ["Ada"]
+    assert [user.name for user in await all_rows(app, User)] == ["Ada"]
 
 
 @pytest.mark.databases("sqlite", "postgresql")
@@ -181,7 +177,7 @@ async def test_of_several_people_at_once_exactly_one_wins(app: Quart, links: int
         )
     )
     assert sorted(answer.status_code for answer in answers) == [303, 404, 404, 404, 404, 404]
-    (user,) = await users(app)
+    (user,) = await all_rows(app, User)
     winner = [answer.status_code for answer in answers].index(303)
     assert user.email == people[winner]["email"]
     assert (await contents(app))["one_time_token"] == []
@@ -283,7 +279,7 @@ async def test_what_is_meant_is_kept_and_signs_in(
     form = FORM | changed
     client = Client(app)
     assert (await client.post(link, form=form)).status_code == 303
-    (user,) = await users(app)
+    (user,) = await all_rows(app, User)
     assert getattr(user, name) == kept
     assert (await log_in(Client(app), form["email"], ALICE_PASSWORD)).status_code == 303
 

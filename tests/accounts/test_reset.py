@@ -21,10 +21,10 @@ from sched_async.times import now
 from ..conftest import ALICE_PASSWORD, MALLORY_PASSWORD
 from ..mailbox import MAIL_URL, link_in, mails, path_in
 from ..pages import Browser, cookie, csrf_token, hidden_fields, log_in, text
+from ..rows import all_rows
 from ..tables import each
 from .links import (
     age_tokens,
-    all_rows,
     at_once,
     cookies_set,
     counted_hashes,

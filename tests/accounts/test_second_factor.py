@@ -25,7 +25,16 @@ from sched_async.testing import Client, signed_in
 
 from ..conftest import ALICE_PASSWORD, MALLORY_PASSWORD
 from ..mailbox import MAIL_URL, mails
-from ..pages import Browser, asks_to_confirm, cookie, csrf_token, hidden_fields, log_in, text
+from ..pages import (
+    Browser,
+    asks_to_confirm,
+    cookie,
+    csrf_token,
+    hidden_fields,
+    is_signed_in,
+    log_in,
+    text,
+)
 from .factors import (
     SET_UP,
     START,
@@ -37,7 +46,6 @@ from .factors import (
     enrolled,
     give_code,
     give_password,
-    is_in,
     recovery_codes_in,
     shown_secret,
 )
@@ -119,7 +127,7 @@ async def dump(app: Quart) -> str:
 
 async def test_without_a_second_factor_the_password_is_enough(client: Browser, alice: User) -> None:
     await log_in(client, *ALICE)
-    assert await is_in(client)
+    assert await is_signed_in(client)
     assert "Set it up" in await text(await client.get(STATE))
 
 
@@ -199,9 +207,9 @@ async def test_setting_up_signs_out_everywhere_else_and_renews_this_session(
     other = await signed_in(app, "alice@example.org")
     before = cookie(client)
     await enrol(client)
-    assert await is_in(client)
+    assert await is_signed_in(client)
     assert cookie(client) != before
-    assert not await is_in(other)
+    assert not await is_signed_in(other)
 
 
 @pytest.mark.parametrize("path", [SET_UP, NEW_CODES, TURN_OFF])
@@ -230,11 +238,11 @@ async def test_no_session_exists_before_the_second_step(
     await give_password(client, *ALICE)
     assert await sessions(app) == before
     assert cookie(client) is None
-    assert not await is_in(client)
+    assert not await is_signed_in(client)
     response = await give_code(client, phone.code())
     assert (response.status_code, response.location) == (303, "/appointments/")
     assert await sessions(app) == before + 1
-    assert await is_in(client)
+    assert await is_signed_in(client)
     assert (await events(app))[-1] == "login"
 
 
@@ -280,7 +288,7 @@ async def test_a_code_of_another_time_is_wrong_and_clocks_are_named(
     page = await text(response)
     assert WRONG in page
     assert "clock" in page
-    assert not await is_in(client)
+    assert not await is_signed_in(client)
 
 
 @pytest.mark.databases("sqlite", "postgresql")
@@ -373,7 +381,7 @@ async def test_the_second_step_dies_after_five_minutes(
     clock.shift(timedelta(minutes=5))
     response = await client.post(STEP, form={"code": phone.code(), "csrf_token": token})
     assert (response.status_code, response.location) == (303, "/login/")
-    assert not await is_in(client)
+    assert not await is_signed_in(client)
     assert "Please sign in again." in await text(await client.get("/login/"))
 
 
@@ -388,7 +396,7 @@ async def test_the_second_step_dies_after_five_wrong_codes(
     assert [answer.status_code for answer in answers] == [401, 401, 401, 401, 303]
     form["code"] = phone.code()
     assert (await client.post(STEP, form=form)).location == "/login/"
-    assert not await is_in(client)
+    assert not await is_signed_in(client)
     assert (await events(app)).count("second_step_failed") == 5
     assert (await subjects(app))[-1] == "Someone may know your password"
 
@@ -455,7 +463,7 @@ async def test_the_second_step_dies_when_the_account_changes(
     async with app.app_context(), begin() as db:
         await db.execute(update(User).values({change: values[change]}))
     assert (await give_code_blindly(client, phone.code())).location == "/login/"
-    assert not await is_in(client)
+    assert not await is_signed_in(client)
 
 
 async def give_code_blindly(client: QuartClient, code: str) -> Any:
@@ -728,7 +736,7 @@ async def test_turning_it_off_makes_the_password_enough(
     assert (await owner.get(TURN_OFF)).status_code == 200
     assert (await owner.post(TURN_OFF, form={"end_others": "y"})).status_code == 303
     assert (await log_in(client, *ALICE)).location == "/appointments/"
-    assert not await is_in(other)
+    assert not await is_signed_in(other)
     user = await user_row(app, "alice@example.org")
     assert (user.totp_secret, user.totp_step) == (None, None)
     assert "factor_off" in await events(app)
@@ -755,7 +763,7 @@ async def test_the_operator_can_remove_a_lost_factor(
     owner = await signed_in(app, "alice@example.org")
     result = await run(settings, "remove-second-factor", "alice@example.org")
     assert result.exit_code == 0, result.output
-    assert not await is_in(owner)
+    assert not await is_signed_in(owner)
     assert (await log_in(client, *ALICE)).location == "/appointments/"
     assert "factor_removed" in await events(app)
     assert "Two-factor authentication was turned off" in await subjects(app)
@@ -811,7 +819,7 @@ async def test_who_must_have_a_factor_goes_on_once_it_is_set_up(
     app: Quart, obliged: Client
 ) -> None:
     await enrol(obliged)
-    assert await is_in(obliged)
+    assert await is_signed_in(obliged)
     refused = await obliged.post(TURN_OFF, form={})
     assert refused.location == STATE
     assert (await user_row(app, "alice@example.org")).totp_secret is not None
@@ -823,7 +831,7 @@ async def test_who_need_not_have_a_factor_any_more_goes_on_without(
 ) -> None:
     result = await run(settings, "require-second-factor", "alice@example.org", "--off")
     assert result.exit_code == 0, result.output
-    assert await is_in(obliged)
+    assert await is_signed_in(obliged)
 
 
 async def test_who_must_have_a_factor_can_sign_out(obliged: Client) -> None:

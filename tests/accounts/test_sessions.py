@@ -27,14 +27,10 @@ from sched_async.models import LoginSession, User
 from sched_async.testing import Client, signed_in
 
 from ..conftest import ALICE_PASSWORD
-from ..pages import Browser, cookie, csrf_token, log_in, text
+from ..pages import Browser, cookie, csrf_token, is_signed_in, log_in, text
+from ..rows import all_rows
 from ..tables import each
 from .factors import SET_UP, Phone, shown_secret
-
-
-async def rows(app: Quart) -> list[LoginSession]:
-    async with app.app_context(), reading() as database:
-        return list((await database.scalars(select(LoginSession))).all())
 
 
 async def age(app: Quart, **by: timedelta) -> None:
@@ -45,15 +41,11 @@ async def age(app: Quart, **by: timedelta) -> None:
                 setattr(row, name, getattr(row, name) - span)
 
 
-async def is_signed_in(client: Browser) -> bool:
-    return (await client.get("/appointments/")).status_code == 200
-
-
 async def test_only_a_hash_of_the_token_is_kept(app: Quart, client: Browser, alice: User) -> None:
     await log_in(client, "alice@example.org", ALICE_PASSWORD)
     value = cookie(client)
     assert value
-    (row,) = await rows(app)
+    (row,) = await all_rows(app, LoginSession)
     assert len(row.token_hash) == 64
     assert row.token_hash not in value
 
@@ -64,7 +56,7 @@ async def test_two_logins_in_the_same_second_have_different_tokens(app: Quart, a
     for client in clients:
         await log_in(client, "alice@example.org", ALICE_PASSWORD)
     assert len({cookie(client) for client in clients}) == 3
-    assert len(await rows(app)) == 3
+    assert len(await all_rows(app, LoginSession)) == 3
 
 
 @pytest.mark.databases("sqlite", "postgresql")
@@ -218,13 +210,13 @@ async def test_the_cookie_outlives_the_browser_only_when_asked(
 @pytest.mark.databases("sqlite", "postgresql")
 async def test_last_seen_is_noted_at_most_once_a_minute(app: Quart, alice: User) -> None:
     client = await signed_in(app, "alice@example.org")
-    (made,) = await rows(app)
+    (made,) = await all_rows(app, LoginSession)
     await is_signed_in(client)
-    assert (await rows(app))[0].last_seen_at == made.last_seen_at
+    assert (await all_rows(app, LoginSession))[0].last_seen_at == made.last_seen_at
     await age(app, last_seen_at=timedelta(minutes=2))
     await is_signed_in(client)
     await asyncio.gather(*app.background_tasks)
-    assert (await rows(app))[0].last_seen_at >= made.last_seen_at
+    assert (await all_rows(app, LoginSession))[0].last_seen_at >= made.last_seen_at
 
 
 @pytest.mark.databases("sqlite", "postgresql")
@@ -234,7 +226,7 @@ async def test_expired_sessions_are_cleared_away_at_the_next_login(
     await signed_in(app, "alice@example.org")
     await age(app, expires_at=timedelta(days=2))
     await log_in(client, "alice@example.org", ALICE_PASSWORD)
-    assert len(await rows(app)) == 1
+    assert len(await all_rows(app, LoginSession)) == 1
 
 
 async def test_the_session_is_emptied_at_login_and_at_logout(
@@ -358,7 +350,7 @@ async def test_a_login_that_ends_in_an_error_signs_nobody_in(article: Quart) -> 
     response = await Client(article).post("/fails/")
     assert response.status_code == 500
     assert "Set-Cookie" not in response.headers
-    assert await rows(article) == []
+    assert await all_rows(article, LoginSession) == []
 
 
 async def test_a_fresh_client_is_nobody_inside_an_app_context_where_another_is_signed_in(

@@ -7,9 +7,8 @@ import re
 from datetime import datetime, timedelta
 
 from quart import Quart, Response
-from sqlalchemy import select
 
-from sched_async.database import begin, reading
+from sched_async.database import begin
 from sched_async.models import Appointment, User
 from sched_async.testing import Client
 
@@ -30,11 +29,6 @@ async def make(client: Client, **changed: str) -> str:
     response = await client.post(CREATE, form=DENTIST | changed)
     assert response.status_code == 303
     return response.location or ""
-
-
-async def rows(app: Quart) -> list[Appointment]:
-    async with app.app_context(), reading() as db:
-        return list(await db.scalars(select(Appointment).order_by(Appointment.id)))
 
 
 async def add(app: Quart, user: User, *appointments: Appointment) -> None:

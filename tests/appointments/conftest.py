@@ -5,18 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 import time_machine
-from quart import Quart
-
-from sched_async.models import User
-from sched_async.testing import Client, signed_in
 
 MORNING = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)  # 9:30 in Berlin
-
-
-@pytest.fixture
-async def hers(app: Quart, alice: User) -> Client:
-    """Alice's browser."""
-    return await signed_in(app, "alice@example.org")
 
 
 @pytest.fixture

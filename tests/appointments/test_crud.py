@@ -7,12 +7,13 @@ import pytest
 import time_machine
 from quart import Quart
 
-from sched_async.models import User
+from sched_async.models import Appointment, User
 from sched_async.testing import Client, signed_in
 
 from ..pages import text
+from ..rows import all_rows
 from ..tables import each
-from . import CREATE, DENTIST, LIST, add, landed, make, problem, rows, timed, titles, value
+from . import CREATE, DENTIST, LIST, add, landed, make, problem, timed, titles, value
 from .conftest import MORNING
 
 
@@ -37,7 +38,7 @@ async def test_the_front_page_leads_to_the_list(client: Client) -> None:
 @pytest.mark.databases("sqlite", "postgresql")
 async def test_a_new_appointment_is_kept_as_it_was_typed(app: Quart, hers: Client) -> None:
     address = await make(hers)
-    (kept,) = await rows(app)
+    (kept,) = await all_rows(app, Appointment)
     assert address == f"/appointments/{kept.id}/"
     assert (kept.title, kept.location) == ("Dentist", "Main Street 5")
     assert kept.description == "Bring the X-ray."
@@ -71,7 +72,7 @@ async def test_the_lines_of_a_description_stay_lines(hers: Client) -> None:
 
 async def test_a_description_may_have_tabs(app: Quart, hers: Client) -> None:
     await make(hers, description="one\ttwo\r\n\tthree")
-    (kept,) = await rows(app)
+    (kept,) = await all_rows(app, Appointment)
     assert kept.description == "one\ttwo\n\tthree"
 
 
@@ -110,19 +111,19 @@ async def test_a_form_that_is_sent_again_makes_one_appointment(app: Quart, hers:
     key = value(await text(await hers.get(CREATE)), "submission") or ""
     first, second = [await make(hers, submission=key) for _ in range(2)]
     assert first == second
-    assert len(await rows(app)) == 1
+    assert len(await all_rows(app, Appointment)) == 1
 
 
 @pytest.mark.databases("sqlite", "postgresql")
 async def test_a_form_that_is_clicked_twice_makes_one_appointment(app: Quart, hers: Client) -> None:
     addresses = await asyncio.gather(*(make(hers, submission="a-key") for _ in range(5)))
     assert len(set(addresses)) == 1
-    assert len(await rows(app)) == 1
+    assert len(await all_rows(app, Appointment)) == 1
 
 
 async def test_two_people_may_send_the_same_key(app: Quart, hers: Client, mallorys: Client) -> None:
     assert await make(hers, submission="a-key") != await make(mallorys, submission="a-key")
-    assert len(await rows(app)) == 2
+    assert len(await all_rows(app, Appointment)) == 2
 
 
 @pytest.mark.parametrize("without", [{}, {"submission": ""}], ids=["absent", "empty"])
@@ -130,7 +131,7 @@ async def test_forms_without_a_key_make_an_appointment_each(
     app: Quart, hers: Client, without: dict[str, str]
 ) -> None:
     assert await make(hers, **without) != await make(hers, **without)
-    assert len(await rows(app)) == 2
+    assert len(await all_rows(app, Appointment)) == 2
 
 
 # What cannot be saved
@@ -157,7 +158,7 @@ async def test_what_was_typed_comes_back_with_the_message_at_its_field(
     assert problem(page, "end") == "Use the format 2026-11-24 09:30."
     assert [name for name in typed if problem(page, name)] == ["end"]
     assert '<a href="#end">End</a>' in page
-    (kept,) = await rows(app)
+    (kept,) = await all_rows(app, Appointment)
     assert kept.title == "Dentist"
 
 
@@ -199,7 +200,7 @@ async def test_a_field_that_was_not_sent_is_missing_and_comes_back_as_it_was(
     page = await text(response)
     assert problem(page, "end") == "This field is required."
     assert value(page, "end") == DENTIST["end"]
-    assert [kept.title for kept in await rows(app)] == ["Dentist"]
+    assert [kept.title for kept in await all_rows(app, Appointment)] == ["Dentist"]
 
 
 async def test_a_box_that_was_ticked_is_ticked_in_the_form_that_comes_back(hers: Client) -> None:
@@ -223,7 +224,7 @@ async def test_a_change_is_saved(app: Quart, hers: Client, dentist: str) -> None
     page = await text(await hers.get(dentist))
     assert "Saved." in page
     assert "Orthodontist" in page
-    (kept,) = await rows(app)
+    (kept,) = await all_rows(app, Appointment)
     assert (kept.end, kept.location) == (datetime(2030, 5, 6, 11, 30), "")
     assert kept.end_utc == datetime(2030, 5, 6, 9, 30, tzinfo=UTC)
 
@@ -233,7 +234,7 @@ async def test_a_change_is_dated(app: Quart, alice: User, morning: time_machine.
     address = await make(hers)
     morning.shift(timedelta(hours=1))
     await hers.post(address + "edit/", form=DENTIST | {"title": "Orthodontist"})
-    (kept,) = await rows(app)
+    (kept,) = await all_rows(app, Appointment)
     assert kept.created_at == MORNING
     assert kept.modified_at == MORNING + timedelta(hours=1)
 
@@ -246,7 +247,7 @@ async def test_an_appointment_keeps_its_zone_when_the_form_names_none(
     without_zone = {name: DENTIST[name] for name in ("title", "start", "end")}
     for form in (without_zone, without_zone | {"timezone": " "}):
         assert (await hers.post(address + "edit/", form=form)).status_code == 303
-        (kept,) = await rows(app)
+        (kept,) = await all_rows(app, Appointment)
         assert kept.timezone == "America/Lima"
         assert kept.start_utc == datetime(2030, 5, 6, 14, tzinfo=UTC)
 
@@ -255,7 +256,7 @@ async def test_another_zone_moves_the_appointment_to_the_clocks_there(
     app: Quart, hers: Client, dentist: str
 ) -> None:
     await hers.post(dentist + "edit/", form=DENTIST | {"timezone": "Asia/Tokyo"})
-    (kept,) = await rows(app)
+    (kept,) = await all_rows(app, Appointment)
     assert kept.start == datetime(2030, 5, 6, 9)
     assert kept.start_utc == datetime(2030, 5, 6, 0, tzinfo=UTC)
 
@@ -275,7 +276,7 @@ async def test_deleting_by_script_answers_json(app: Quart, hers: Client, dentist
     response = await hers.delete(dentist + "delete/")
     assert response.status_code == 200
     assert await response.get_json() == {"status": "OK"}
-    assert await rows(app) == []
+    assert await all_rows(app, Appointment) == []
     assert "“Dentist” has been deleted." in await text(await hers.get(LIST))
 
 
@@ -292,7 +293,7 @@ async def test_somebody_elses_appointment_is_not_found_and_stays(
     response = await mallorys.delete(dentist + "delete/")
     assert response.status_code == 404
     assert await response.get_json() == {"status": "Not Found"}
-    assert len(await rows(app)) == 1
+    assert len(await all_rows(app, Appointment)) == 1
 
 
 async def test_without_script_a_page_asks_first(app: Quart, hers: Client, dentist: str) -> None:
@@ -300,16 +301,16 @@ async def test_without_script_a_page_asks_first(app: Quart, hers: Client, dentis
     assert "Delete this appointment?" in page
     assert "Dentist" in page
     assert "Monday, 6 May 2030" in page
-    assert len(await rows(app)) == 1
+    assert len(await all_rows(app, Appointment)) == 1
     assert landed(await hers.post(dentist + "delete/")) == (303, LIST)
-    assert await rows(app) == []
+    assert await all_rows(app, Appointment) == []
     assert "“Dentist” has been deleted." in await text(await hers.get(LIST))
 
 
 async def test_only_the_one_that_was_meant_is_deleted(app: Quart, hers: Client) -> None:
     first, second = await make(hers, title="First"), await make(hers, title="Second")
     await hers.post(first + "delete/")
-    assert [kept.title for kept in await rows(app)] == ["Second"]
+    assert [kept.title for kept in await all_rows(app, Appointment)] == ["Second"]
     assert (await hers.get(second)).status_code == 200
 
 
@@ -333,7 +334,7 @@ async def test_an_edit_form_left_open_never_changes_an_appointment_made_later(
     response = await hers.post(f"{dentist}edit/", form=DENTIST | {"title": "Meant for the other"})
     assert response.status_code == 404
     assert other != dentist
-    assert [row.title for row in await rows(app)] == ["Made later"]
+    assert [row.title for row in await all_rows(app, Appointment)] == ["Made later"]
 
 
 async def test_back_and_another_title_make_another_appointment(hers: Client) -> None:

@@ -6,12 +6,13 @@ import pytest
 from quart import Quart
 
 from sched_async.database import begin
-from sched_async.models import User
+from sched_async.models import Appointment, User
 from sched_async.testing import Client
 
 from ..pages import text
+from ..rows import all_rows
 from ..tables import each
-from . import CREATE, DENTIST, kind, make, problem, rows, value
+from . import CREATE, DENTIST, kind, make, problem, value
 
 
 def wall(iso: str) -> datetime:
@@ -36,7 +37,7 @@ async def test_a_time_may_be_written_in_several_ways(
     app: Quart, hers: Client, start: str, end: str
 ) -> None:
     await make(hers, start=start, end=end)
-    (kept,) = await rows(app)
+    (kept,) = await all_rows(app, Appointment)
     assert (kept.start, kept.end) == (wall("2030-05-06T09:30"), wall("2030-05-06T10:30"))
     assert kept.start_utc == instant("2030-05-06T07:30")
 
@@ -47,7 +48,7 @@ async def test_without_a_zone_it_is_the_users(
 ) -> None:
     without_zone = {name: DENTIST[name] for name in ("title", "start", "end")}
     assert (await hers.post(CREATE, form=without_zone | given)).status_code == 303
-    (kept,) = await rows(app)
+    (kept,) = await all_rows(app, Appointment)
     assert kept.timezone == "Europe/Berlin"
 
 
@@ -59,7 +60,7 @@ async def test_a_zone_is_kept_by_its_proper_name(
     app: Quart, hers: Client, typed: str, name: str
 ) -> None:
     await make(hers, timezone=typed)
-    (kept,) = await rows(app)
+    (kept,) = await all_rows(app, Appointment)
     assert kept.timezone == name
 
 
@@ -86,7 +87,7 @@ async def test_whole_days_are_dates_whatever_the_zone(
     app: Quart, hers: Client, start: str, end: str, zone: str
 ) -> None:
     await make(hers, allday="y", start=start, end=end, timezone=zone)
-    (kept,) = await rows(app)
+    (kept,) = await all_rows(app, Appointment)
     assert kept.allday
     assert (kept.start, kept.end) == (wall("2030-05-06"), wall("2030-05-08"))
     assert (kept.start_utc, kept.end_utc) == (instant("2030-05-06"), instant("2030-05-09"))
@@ -96,7 +97,7 @@ async def test_a_time_that_clocks_skip_does_not_matter_to_a_whole_day(
     app: Quart, hers: Client
 ) -> None:
     await make(hers, allday="y", start="2027-03-28T02:30", end="2027-03-28T02:30")
-    (kept,) = await rows(app)
+    (kept,) = await all_rows(app, Appointment)
     assert kept.start == wall("2027-03-28")
 
 
@@ -152,10 +153,10 @@ async def test_an_appointment_becomes_whole_days_and_a_timed_one_again(
     address = await make(hers)
     days = DENTIST | {"allday": "y", "start": "2030-05-06", "end": "2030-05-06"}
     await hers.post(address + "edit/", form=days)
-    (kept,) = await rows(app)
+    (kept,) = await all_rows(app, Appointment)
     assert (kept.allday, kept.start_utc) == (True, instant("2030-05-06"))
     await hers.post(address + "edit/", form=DENTIST)
-    (kept,) = await rows(app)
+    (kept,) = await all_rows(app, Appointment)
     assert (kept.allday, kept.start_utc) == (False, instant("2030-05-06T07:00"))
 
 
@@ -182,7 +183,7 @@ async def test_a_time_that_clocks_skip_is_refused_with_the_nearest(
     page = await text(response)
     assert nearest in (problem(page, "start") or "")
     assert value(page, "start") == at
-    assert await rows(app) == []
+    assert await all_rows(app, Appointment) == []
 
 
 @pytest.mark.parametrize(
@@ -203,7 +204,7 @@ async def test_an_appointment_across_a_change_lasts_as_long_as_it_really_does(
     app: Quart, hers: Client, zone: str, start: str, end: str, minutes: int
 ) -> None:
     await make(hers, start=start, end=end, timezone=zone)
-    (kept,) = await rows(app)
+    (kept,) = await all_rows(app, Appointment)
     assert (kept.start, kept.end) == (wall(start), wall(end))
     assert (kept.end_utc - kept.start_utc).total_seconds() == minutes * 60
 
@@ -223,12 +224,12 @@ async def test_a_time_that_happens_twice_is_the_first_and_stays_it_after_a_chang
 ) -> None:
     end = f"{wall(at).date()}T23:59"
     address = await make(hers, start=at, end=end, timezone=zone)
-    (kept,) = await rows(app)
+    (kept,) = await all_rows(app, Appointment)
     assert kept.start_utc == instant(first)
     page = await text(await hers.get(address + "edit/"))
     form = {name: value(page, name) or "" for name in ("title", "start", "end", "timezone")}
     assert (await hers.post(address + "edit/", form=form)).status_code == 303
-    (kept,) = await rows(app)
+    (kept,) = await all_rows(app, Appointment)
     assert (kept.start, kept.start_utc) == (wall(at), instant(first))
 
 

@@ -6,12 +6,13 @@ from urllib.parse import quote_plus
 import pytest
 from quart import Quart
 
-from sched_async.models import User
+from sched_async.models import Appointment, User
 from sched_async.testing import Client
 
 from ..pages import text
+from ..rows import all_rows
 from ..tables import each
-from . import CREATE, DENTIST, add, make, problem, rows, timed, value, whole_days
+from . import CREATE, DENTIST, add, make, problem, timed, value, whole_days
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 URLENCODED = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -28,7 +29,7 @@ async def test_ten_thousand_characters_of_notes_are_kept_whatever_they_are(
 ) -> None:
     whole = f"a{notes * 10_000}"[:9_999] + "z"
     address = await make(hers, description=whole.replace("\n", line_break))
-    assert [row.description for row in await rows(app)] == [whole]
+    assert [row.description for row in await all_rows(app, Appointment)] == [whole]
     too_much = {"description": f"{whole}!".replace("\n", line_break)}
     response = await hers.post(f"{address}edit/", form=DENTIST | too_much)
     assert response.status_code == 422
@@ -40,7 +41,9 @@ async def test_a_script_may_send_utf_8_as_it_is(app: Quart, hers: Client) -> Non
     body = "&".join(f"{name}={value}" for name, value in form.items())
     response = await hers.post(CREATE, data=body.encode(), headers=URLENCODED)
     assert response.status_code == 303
-    assert [(row.title, row.location) for row in await rows(app)] == [("Müller 漢", "Straße")]
+    assert [(row.title, row.location) for row in await all_rows(app, Appointment)] == [
+        ("Müller 漢", "Straße")
+    ]
     broken = body.encode("latin1")
     assert (await hers.post(CREATE, data=broken, headers=URLENCODED)).status_code == 400
 
@@ -50,7 +53,7 @@ async def test_a_title_that_nobody_can_see_is_none(app: Quart, hers: Client, tit
     response = await hers.post(CREATE, form=DENTIST | {"title": title})
     assert response.status_code == 422
     assert problem(await text(response), "title") == "This field is required."
-    assert await rows(app) == []
+    assert await all_rows(app, Appointment) == []
 
 
 @pytest.mark.parametrize(
@@ -71,7 +74,7 @@ async def test_odd_spaces_become_plain_ones_and_joiners_stay(
     app: Quart, hers: Client, typed: str, kept: str
 ) -> None:
     await make(hers, title=typed, location=typed)
-    assert [(row.title, row.location) for row in await rows(app)] == [(kept, kept)]
+    assert [(row.title, row.location) for row in await all_rows(app, Appointment)] == [(kept, kept)]
 
 
 @pytest.mark.parametrize("field", ["title", "location", "description"])
@@ -87,7 +90,7 @@ async def test_a_title_turns_round_neither_the_pages_title_nor_what_is_said(
     app: Quart, alice: User, hers: Client
 ) -> None:
     await add(app, alice, timed("ab\u202ecd", "2030-01-01T09:00"))
-    address = f"/appointments/{(await rows(app))[0].id}/"
+    address = f"/appointments/{(await all_rows(app, Appointment))[0].id}/"
     assert "<title>\u2068abcd\u2069 · sched</title>" in await text(await hers.get(address))
     page = await text(await hers.get(f"{address}delete/"))
     assert "<title>Delete \u2068abcd\u2069 · sched</title>" in page
@@ -104,7 +107,7 @@ async def test_what_is_longer_than_the_form_allows_stays_when_the_rest_is_change
     long.description = days.description = "x" * 6_000 + "\r\n" + "漢" * 9_000
     long.location = "odd\u202eplace"
     await add(app, alice, long, days)
-    for before in await rows(app):
+    for before in await all_rows(app, Appointment):
         address = f"/appointments/{before.id}/edit/"
         page = await text(await hers.get(address))
         names = ("title", "start", "end", "timezone", "location", "description")
@@ -112,7 +115,7 @@ async def test_what_is_longer_than_the_form_allows_stays_when_the_rest_is_change
         form["description"] = before.description.replace("\r\n", "\n").replace("\n", "\r\n")
         form |= {"allday": "y"} if before.allday else {}
         assert (await hers.post(address, form=form)).status_code == 303
-        (after,) = [row for row in await rows(app) if row.id == before.id]
+        (after,) = [row for row in await all_rows(app, Appointment) if row.id == before.id]
         assert (after.title, after.description) == ("Changed", before.description)
         assert (after.start, after.end, after.location) == (
             before.start,
@@ -137,7 +140,7 @@ async def test_a_tick_is_read_as_scripts_and_browsers_say_it(
 ) -> None:
     form: dict[str, object] = {**DENTIST, "allday": sent}
     assert (await hers.post(CREATE, form=form)).status_code == 303
-    (kept,) = await rows(app)
+    (kept,) = await all_rows(app, Appointment)
     assert (kept.allday, kept.start.hour) == (allday, 0 if allday else 9)
 
 
@@ -146,7 +149,7 @@ async def test_what_is_neither_yes_nor_no_is_refused(app: Quart, hers: Client, s
     response = await hers.post(CREATE, form=DENTIST | {"allday": said})
     assert response.status_code == 422
     assert problem(await text(response), "allday") == "This is neither yes nor no."
-    assert await rows(app) == []
+    assert await all_rows(app, Appointment) == []
 
 
 async def test_a_tick_that_is_sent_twice_must_say_the_same(hers: Client) -> None:

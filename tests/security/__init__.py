@@ -5,12 +5,10 @@ The helpers here look at an answer, or at the whole database, from outside.
 
 import re
 
-from quart import Quart, Response
+from quart import Response
 from quart.testing import QuartClient
-from sqlalchemy import select
 
-from sched_async.database import reading
-from sched_async.models import Base
+from ..rows import contents
 
 TOKEN = re.compile(r"[\w-]{16}\.[0-9a-f]{64}")
 REQUEST_ID = re.compile(r"[0-9a-f]{16}")
@@ -21,16 +19,6 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Robots-Tag": "noindex",
 }
-
-
-async def contents(app: Quart) -> dict[str, list[tuple[object, ...]]]:
-    """Every row of every table, but for what only counts and tells what was tried."""
-    async with app.app_context(), reading() as db:
-        return {
-            table.name: sorted(tuple(row) for row in await db.execute(select(table)))
-            for table in Base.metadata.sorted_tables
-            if table.name not in ("attempt", "activity")
-        }
 
 
 def policy(response: Response) -> dict[str, str]:

@@ -18,8 +18,9 @@ from sched_async.security.csrf import FIELD, HEADER
 
 from ..conftest import ALICE_PASSWORD
 from ..pages import cookie, csrf_token, hidden_fields, log_in, text
+from ..rows import contents
 from ..tables import each
-from . import contents, refused
+from . import refused
 
 CREATE = "/appointments/create/"
 LOGIN = "/login/"

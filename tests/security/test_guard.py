@@ -27,9 +27,10 @@ from sched_async.testing import Client, signed_in
 
 from ..conftest import ALICE_PASSWORD
 from ..pages import cookie, text
+from ..rows import all_rows, contents
 from ..servers import WebServer, hypercorn_server
 from ..tables import each, shown
-from . import REQUEST_ID, assert_secured, contents, refused, same_for_all
+from . import REQUEST_ID, assert_secured, refused, same_for_all
 
 WRONG = "Incorrect username or password."
 LOGIN = "/login/"
@@ -52,12 +53,6 @@ def stranger(app: Quart) -> Client:
 
 
 @pytest.fixture
-async def hers(app: Quart, alice: User) -> Client:
-    """Alice's browser."""
-    return await signed_in(app, "alice@example.org")
-
-
-@pytest.fixture
 async def dentist(app: Quart, alice: User) -> Appointment:
     """Alice's."""
     start = datetime(2030, 5, 6, 7, tzinfo=UTC)
@@ -73,11 +68,6 @@ async def dentist(app: Quart, alice: User) -> Appointment:
     async with app.app_context(), begin() as db:
         db.add(appointment)
     return appointment
-
-
-async def appointments(app: Quart) -> list[Appointment]:
-    async with app.app_context(), reading() as db:
-        return list(await db.scalars(select(Appointment).order_by(Appointment.id)))
 
 
 def body(data: bytes, kind: str, *, chunked: bool = False) -> dict[str, Any]:
@@ -535,7 +525,7 @@ async def test_an_appointment_at_the_edge_of_a_rule_is_kept(
     assert (await hers.get(response.location or "")).status_code == 200
     for path in ("/appointments/", "/appointments/?past=1"):
         assert (await hers.get(path)).status_code == 200
-    (kept,) = await appointments(app)
+    (kept,) = await all_rows(app, Appointment)
     assert kept.title == changed.get("title", "Dentist")
     assert kept.timezone in ("Europe/Berlin", changed.get("timezone"))
 
@@ -544,7 +534,7 @@ async def test_a_time_that_happens_twice_is_the_first(app: Quart, hers: Client) 
     """Row 23."""
     form = {"start": "2026-10-25T02:30", "end": "2026-10-25T02:45"}
     assert (await hers.post(CREATE, form=DENTIST | form)).status_code == 303
-    (kept,) = await appointments(app)
+    (kept,) = await all_rows(app, Appointment)
     assert kept.start_utc == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     assert kept.end_utc == datetime(2026, 10, 25, 0, 45, tzinfo=UTC)
 
@@ -1009,7 +999,7 @@ async def test_the_method_is_the_one_in_the_request_line(
         f"/appointments/{dentist.id}/edit/", headers=headers, form=DENTIST | {"title": "Moved"}
     )
     assert saved.status_code == 303
-    assert [kept.title for kept in await appointments(app)] == ["Moved"]
+    assert [kept.title for kept in await all_rows(app, Appointment)] == ["Moved"]
 
 
 async def test_a_refused_request_is_one_line_in_the_log_without_its_text(

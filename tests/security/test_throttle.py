@@ -27,9 +27,10 @@ from sched_async.security import throttle
 from sched_async.testing import Client, signed_in
 from sched_async.times import now
 
-from ..accounts.links import all_rows, counted_hashes
+from ..accounts.links import counted_hashes
 from ..conftest import ALICE_PASSWORD, MALLORY_PASSWORD
-from ..pages import Browser, cookie, text
+from ..pages import cookie, is_signed_in, text
+from ..rows import all_rows
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql")
 
@@ -77,10 +78,6 @@ async def sign_in(
 
 async def statuses(client: Client, times: int, **how: str) -> list[int]:
     return [(await sign_in(client, **how)).status_code for _ in range(times)]
-
-
-async def is_in(client: Browser) -> bool:
-    return (await client.get("/appointments/")).status_code == 200
 
 
 async def known_browser(app: Quart, email: str = ALICE, password: str = ALICE_PASSWORD) -> Client:
@@ -137,7 +134,7 @@ async def test_the_right_password_does_not_help_beyond_the_limit(app: Quart, ali
     client = Client(app)
     await statuses(client, 10)
     assert await statuses(client, 1, password=ALICE_PASSWORD) == [429]
-    assert not await is_in(client)
+    assert not await is_signed_in(client)
 
 
 async def test_from_another_address_the_right_password_is_good(app: Quart, alice: User) -> None:
@@ -145,7 +142,7 @@ async def test_from_another_address_the_right_password_is_good(app: Quart, alice
     await statuses(Client(app), 11)
     owner = Client(app)
     assert (await sign_in(owner, ALICE, ALICE_PASSWORD, "198.51.100.20")).status_code == 303
-    assert await is_in(owner)
+    assert await is_signed_in(owner)
 
 
 async def test_a_hundred_wrong_passwords_from_one_address(app: Quart, alice: User) -> None:
@@ -359,13 +356,13 @@ async def test_a_stranger_cannot_lock_an_owner_out(app: Quart, alice: User) -> N
     assert await statuses(stranger, 1, address="198.51.100.20") == [429]
     assert await statuses(owner, 2) == [401, 401]
     assert await statuses(owner, 1, password=ALICE_PASSWORD) == [303]
-    assert await is_in(owner)
+    assert await is_signed_in(owner)
 
 
 async def test_a_known_device_has_a_limit_of_its_own(app: Quart, alice: User) -> None:
     """A stolen cookie lets nobody in, and gives ten tries like any other browser."""
     device = await known_browser(app)
-    assert not await is_in(device)
+    assert not await is_signed_in(device)
     assert await statuses(device, 11) == [401] * 10 + [429]
     assert await statuses(device, 1, address="198.51.100.20") == [429]
     assert await statuses(Client(app), 1) == [401], "strangers are counted apart"
