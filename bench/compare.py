@@ -48,7 +48,7 @@ GOALS = {
     "latency ms, 1 connection": "≤ 1.0",
 }
 SHOWN_VERSIONS = {
-    "this application": ("Quart", "Hypercorn", "uvloop", "SQLAlchemy", "aiosqlite", "Jinja2"),
+    "this application": ("Quart", "Hypercorn", "SQLAlchemy", "aiosqlite", "Jinja2"),
     "the reference": ("Flask", "gunicorn", "Flask-Login", "Flask-SQLAlchemy", "Flask-WTF"),
 }
 Figures = dict[str, float]

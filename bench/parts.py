@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import uvloop
 from quart import Quart, render_template
 
 from bench import filling
@@ -124,7 +123,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         asyncio.run(filling.fill(folder))
-        uvloop.run(measure(folder, options.count))
+        asyncio.run(measure(folder, options.count))
 
 
 if __name__ == "__main__":
