@@ -38,7 +38,7 @@ ANSWERS: list[tuple[str, str, dict[str, Any], int]] = [
     ("GET", "/static/nothing.css", {}, 404),
     ("GET", "/setup/nothing/", {}, 404),
     ("DELETE", "/login/", {}, 405),
-    ("POST", "/login/", {"form": {"password": "x" * 2**17}}, 413),
+    ("POST", "/login/", {"form": {"password": "x" * 2**18}}, 413),
     ("GET", f"/{'x' * 3000}", {}, 414),
     ("POST", "/login/", {"data": b"{}", "headers": {"Content-Length": "2"}}, 415),
     ("GET", "/", {"headers": {"Host": "evil.example"}}, 421),

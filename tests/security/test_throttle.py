@@ -53,9 +53,10 @@ def settings(
     settings: dict[str, Any], limits: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, Any]:
     """Behind a proxy, so that each request may come from another address."""
-    if everywhere := limits.pop("LOGIN_LIMIT_ALL", None):
+    mine = limits.copy()  # the same dictionary comes for the next database
+    if everywhere := mine.pop("LOGIN_LIMIT_ALL", None):
         monkeypatch.setattr(throttle, "SIGN_INS_FROM_EVERYWHERE", int(everywhere))
-    return settings | {"TRUSTED_PROXIES": "1"} | limits
+    return settings | {"TRUSTED_PROXIES": "1"} | mine
 
 
 @pytest.fixture
