@@ -451,7 +451,7 @@ async def test_check_finds_a_good_database_good(run: Run) -> None:
     "change",
     [
         "ALTER TABLE appointment DROP COLUMN location",
-        "DROP INDEX ix_login_session_user_id",
+        "DROP INDEX ix_login_session_user_id_last_seen_at_id",
         "DROP TABLE one_time_token",
         'ALTER TABLE "user" ADD COLUMN phone TEXT',
     ],
