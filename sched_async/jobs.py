@@ -6,13 +6,14 @@ and whatever it had not committed is rolled back.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 from quart import Quart
 
 FIRST = timedelta(minutes=1)  # what can wait leaves the start to those who ask for pages
+AGAIN = 0.5  # seconds after which a job that has not ended is told once more
 log = logging.getLogger("sched_async.background")
 
 
@@ -70,6 +71,12 @@ async def running(app: Quart) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        await _stop(tasks)
+
+
+async def _stop(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel until all have ended: Python 3.11 loses a cancellation at the end of a wait."""
+    while tasks:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        _, tasks = await asyncio.wait(tasks, timeout=AGAIN)
