@@ -85,8 +85,7 @@ def do_nl2br(context: EvalContext, value: str) -> str:
     >>> str(do_nl2br(EvalContext(Environment(autoescape=True)), "a < b\\nc"))
     'a &lt; b<br>\\nc'
     """
-    lines = escape(value).replace("\r\n", "\n").split("\n")
-    broken = Markup("<br>\n").join(lines)
+    broken = escape(value).replace("\r\n", "\n").replace("\n", Markup("<br>\n"))
     return broken if context.autoescape else str(broken)
 
 

@@ -4,11 +4,13 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
+from markupsafe import Markup, escape
 from quart import request
 from wtforms import BooleanField, Field, StringField, ValidationError
 from wtforms import Form as WTForm
 from wtforms.validators import StopValidation
-from wtforms.widgets import TextArea
+from wtforms.widgets import Input, TextArea
+from wtforms.widgets.core import clean_key  # type: ignore[attr-defined]
 
 from .database import SAFE_METHODS
 from .errors import RefusedError
@@ -17,6 +19,20 @@ from .texts import many_lines, one_line, plain_breaks
 
 YES = frozenset(("y", "yes", "t", "true", "on", "1"))
 NO = frozenset(("", "n", "no", "f", "false", "off", "0", "none", "null"))
+
+
+def html_attributes(**given: Any) -> Markup:
+    """What WTForms would write, which takes a quarter of the time of a page with a form."""
+    written = []
+    for name, value in sorted(given.items()):
+        if value is True:
+            written.append(clean_key(name))
+        elif value is not False:
+            written.append(f'{clean_key(name)}="{escape(value)}"')
+    return Markup(" ".join(written))  # noqa: S704 (the values are escaped, the names are ours)
+
+
+Input.html_params = staticmethod(html_attributes)  # type: ignore[method-assign]
 
 
 class Form(WTForm):

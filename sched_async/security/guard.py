@@ -149,6 +149,8 @@ def _check_target(target: bytes) -> None:
 
 
 def _check_query(query: bytes) -> None:
+    if not query:
+        return
     if query.count(b"&") >= MAX_FIELDS:
         raise BadRequest
     if len(query) > MAX_QUERY:
