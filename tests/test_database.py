@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.schema import CheckConstraint
 
-from sched_async import migrations
+from sched_async import migrations, sqlite
 from sched_async.accounts.registration.rules import setup_link
 from sched_async.accounts.sessions import public
 from sched_async.app import create_app
@@ -83,15 +83,18 @@ def engines(app: Quart) -> list[AsyncEngine]:
 
 
 def all_engines(app: Quart) -> list[Engine]:
-    """With that of single statements, in the shape that takes listeners."""
-    database: Database = app.extensions["database"]
-    readers: Any = database.readers.engine
-    single = readers if isinstance(readers, Engine) else readers.sync_engine
-    return [*(engine.sync_engine for engine in engines(app)), single]
+    """With those of single statements, in the shape that takes listeners."""
+    readers: Any = app.extensions["database"].readers
+    if isinstance(readers, sqlite.Readers):
+        single = [readers.engine, readers.quick_engine]
+    else:
+        single = [readers.engine.sync_engine]
+    return [*(engine.sync_engine for engine in engines(app)), *single]
 
 
 def checked_out(app: Quart) -> list[int]:
-    return [cast(QueuePool, engine.pool).checkedout() for engine in all_engines(app)]
+    """But for the one connection that reads at once, which is kept."""
+    return [cast(QueuePool, engine.pool).checkedout() for engine in all_engines(app)[:3]]
 
 
 def file_of(url: str) -> str:
@@ -378,12 +381,19 @@ async def test_every_connection_to_sqlite_is_set_up(app: Quart) -> None:
         assert cast(QueuePool, engine.sync_engine.pool).size() == size
         for connection in connections:
             await connection.close()
-    single = all_engines(app)[-1]
+    await fetch_nothing(app)
+    readers: sqlite.Readers = app.extensions["database"].readers
     with ExitStack() as opened:
-        for _ in range(cast(QueuePool, single.pool).size()):
-            raw = opened.enter_context(single.connect())
-            for pragma, value in {**expected, "query_only": 1}.items():
+        in_threads = [opened.enter_context(readers.engine.connect()) for _ in range(sqlite.READERS)]
+        for raw, patience in [*((raw, 5000) for raw in in_threads), (readers.quick, 0)]:
+            assert raw is not None
+            for pragma, value in {**expected, "query_only": 1, "busy_timeout": patience}.items():
                 assert raw.exec_driver_sql(f"PRAGMA {pragma}").scalar_one() == value, pragma
+
+
+async def fetch_nothing(app: Quart) -> None:
+    async with app.app_context():
+        assert await fetch(select(User)) == []
 
 
 @only_sqlite

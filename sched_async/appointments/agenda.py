@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import CompoundSelect, Row, Select, bindparam, select, tuple_, union_all
 from werkzeug.exceptions import BadRequest
@@ -37,7 +37,8 @@ SHOWN = (
 )
 
 
-class Position(NamedTuple):
+@dataclass(frozen=True)
+class Position:
     """A place in one of the two streams: ``start_utc`` as that keeps it, and the id."""
 
     start_utc: datetime
