@@ -86,7 +86,7 @@ async def fetch(
     """All rows of one statement that reads; it sees a state of the database of its own.
 
     Build the statement once, with ``bindparam``, so that SQLAlchemy keeps what it makes of
-    it.  In a list of fifty that is 0.5 ms of the processor instead of 2.8 in a session.
+    it.  A list of fifty takes 0.6 ms of the processor, and took 2.3 in a session.
     """
     return await _database().readers.fetch(statement, parameters)
 

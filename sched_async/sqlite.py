@@ -4,8 +4,8 @@ There is one connection that writes, every transaction of which is BEGIN IMMEDIA
 few that can only read.  Nothing else keeps both "database is locked" and lost updates away.
 
 Each connection has a thread.  SQLAlchemy's adapter goes there four times for a statement
-(cursor, execute, fetch, close) and once more for BEGIN; ours goes once for all of them, and
-a query takes 0.15 ms of the processor instead of 1.0.
+(cursor, execute, fetch, close) and once more for BEGIN; ours goes once for all of them: 0.14
+ms of the processor for a row by its key instead of 0.21 without and 0.4 with a transaction.
 """
 
 import asyncio
@@ -97,6 +97,11 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
         super().__init__(dbapi, connection)
         self.begin_first: str | None = None
         """What begins the transaction, once there is a statement in it."""
+
+    def cursor(self, server_side: bool = False) -> Any:
+        if server_side:
+            raise NotImplementedError("all rows of a statement are fetched at once")
+        return super().cursor()
 
     def run(self, work: Any) -> Any:
         """The result of ``work``, which gets Python's own connection in its thread."""
