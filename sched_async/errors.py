@@ -156,17 +156,16 @@ PAGES = {
 }
 
 
-# A database that cannot be reached says so in one of these.
-UNREACHABLE = (PoolTimeoutError, ConnectionError, TimeoutError, DBAPIError)
+# A database that cannot be reached says so in one of these; a DBAPIError may mean other things.
+UNAVAILABLE = (PoolTimeoutError, ConnectionError, TimeoutError)
+UNREACHABLE = (*UNAVAILABLE, DBAPIError)
 
 
 def init_app(app: Quart) -> None:
     app.register_error_handler(HTTPException, http_error)
-    app.register_error_handler(BusyError, unavailable)
     app.register_error_handler(TooManyAttemptsError, too_many_attempts)
-    app.register_error_handler(PoolTimeoutError, unavailable)
-    app.register_error_handler(ConnectionError, unavailable)
-    app.register_error_handler(TimeoutError, unavailable)
+    for error in (BusyError, *UNAVAILABLE):
+        app.register_error_handler(error, unavailable)
     app.register_error_handler(DBAPIError, database_error)
     app.log_exception = log_failure  # type: ignore[assignment, method-assign]
 

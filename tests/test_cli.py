@@ -553,6 +553,8 @@ async def test_a_missing_file_is_said_and_not_made(
     assert not folder.exists()
 
 
+@pytest.mark.databases("sqlite", "postgresql")
+@pytest.mark.own_database
 async def test_a_database_without_tables_is_said_and_left_alone(
     environment: dict[str, str], run: Run, database_url: str
 ) -> None:

@@ -1,8 +1,8 @@
 """What trusted proxies say of a request, where it can be read.
 
 Some write an address with a port, and anything may stand in the header: what is no
-address is ignored, and the peer's is used instead.  Otherwise
-all who cannot be told apart would share one limit on tries.
+address is ignored, and the peer's is used instead.  Otherwise all who cannot be told
+apart would share one limit on tries.
 """
 
 import re
