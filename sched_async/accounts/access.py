@@ -106,7 +106,7 @@ async def load_user() -> None:
     login, user = found
     extension().login_user(CurrentUser(token, user, login))
     storage()["user_id"] = user.id
-    if now() - login.last_seen_at >= SEEN_EVERY:
+    if abs(now() - login.last_seen_at) >= SEEN_EVERY:  # or is it of a clock that was ahead?
         current_app.add_background_task(_note_seen, login.id)
 
 
@@ -121,7 +121,8 @@ async def _living_session(token: str) -> tuple[LoginSession, User] | None:
 async def _note_seen(login_id: int) -> None:
     """Beside the request, which may be a GET: nobody waits for it, and it may be late."""
     moment = now()
-    due = (LoginSession.id == login_id, LoginSession.last_seen_at <= moment - SEEN_EVERY)
+    just_now = LoginSession.last_seen_at.between(moment - SEEN_EVERY, moment + SEEN_EVERY)
+    due = (LoginSession.id == login_id, not_(just_now))
     async with begin() as session:
         await session.execute(update(LoginSession).where(*due).values(last_seen_at=moment))
 

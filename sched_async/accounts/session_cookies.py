@@ -1,12 +1,16 @@
 """The two cookies: whose login session this is, and Quart's ``session`` for what is not secret.
 
 Quart-Auth gives the API and signs the first; ``sessions`` gives it its meaning.
+
+How long the first counts is for its row to say, never for the time in its signature: by the
+clock of another node that may lie ahead of now.
 """
 
 import hashlib
 from datetime import timedelta
 from typing import Any, cast
 
+from itsdangerous import BadSignature
 from quart import (
     Quart,
     Response,
@@ -16,12 +20,13 @@ from quart import (
     request,
     websocket,
 )
-from quart.sessions import SecureCookieSessionInterface
+from quart.sessions import SecureCookieSession, SecureCookieSessionInterface
 from quart_auth import Action, AuthUser, QuartAuth
 from werkzeug.local import LocalProxy
 
 from ..config import PublicUrl
 from ..request_scope import storage
+from ..times import now
 from .current_user import CurrentUser
 
 REMEMBERED = timedelta(days=30)
@@ -42,6 +47,15 @@ class Sessions(QuartAuth):
         """The token of the one cookie; of two, one was planted, and who can tell which?"""
         token: Any = super().load_cookie() if self.cookies() == 1 else None
         return token if isinstance(token, str) and token.isascii() else None
+
+    def load_token(self, token: str, app: Quart | None = None) -> str | None:
+        """As Quart-Auth reads it, whatever its age: that of a clock ahead would be below zero."""
+        app = app or current_app
+        keys = [*(app.config.get("SECRET_KEY_FALLBACKS") or ()), app.secret_key]
+        try:
+            return cast(str, self.serializer_class(keys, self.salt or "").loads(token))
+        except BadSignature:
+            return None
 
     def cookies(self) -> int:
         """How many cookies of our name have come, those that cannot be read included.
@@ -78,6 +92,16 @@ class CookieSession(SecureCookieSessionInterface):
         if app.secret_key not in self.serializers:
             self.serializers[app.secret_key] = super().get_signing_serializer(app)
         return self.serializers[app.secret_key]
+
+    async def open_session(self, app: Quart, request: Any) -> SecureCookieSession:
+        """As Quart does it, only that one from a clock ahead of ours is not too old, but new."""
+        cookie = request.cookies.get(self.get_cookie_name(app), "")
+        try:
+            found, signed_at = self.get_signing_serializer(app).loads(cookie, return_timestamp=True)
+        except BadSignature:
+            return self.session_class()
+        is_over = now() - signed_at > app.permanent_session_lifetime
+        return self.session_class(None if is_over else found)
 
     async def save_session(self, app: Quart, session: Any, response: Any) -> None:
         if response is None or response.status_code < 500:

@@ -1,10 +1,12 @@
 """Login sessions: what a cookie is worth, and for how long."""
 
 import asyncio
+import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from itsdangerous import TimestampSigner
 from quart import Quart, session, websocket
 from quart.testing import WebsocketResponseError
 from quart_auth import Unauthorized, generate_auth_token
@@ -213,10 +215,12 @@ async def test_last_seen_is_noted_at_most_once_a_minute(app: Quart, alice: User)
     (made,) = await all_rows(app, LoginSession)
     await is_signed_in(client)
     assert (await all_rows(app, LoginSession))[0].last_seen_at == made.last_seen_at
-    await age(app, last_seen_at=timedelta(minutes=2))
-    await is_signed_in(client)
-    await asyncio.gather(*app.background_tasks)
-    assert (await all_rows(app, LoginSession))[0].last_seen_at >= made.last_seen_at
+    for wrong in (timedelta(minutes=2), -timedelta(days=2)):  # that of a clock that was ahead
+        await age(app, last_seen_at=wrong)
+        await is_signed_in(client)
+        await asyncio.gather(*app.background_tasks)
+        seen = (await all_rows(app, LoginSession))[0].last_seen_at
+        assert timedelta(0) <= seen - made.last_seen_at < timedelta(minutes=1)
 
 
 @pytest.mark.databases("sqlite", "postgresql")
@@ -431,3 +435,38 @@ async def test_without_a_sign_in_scripts_are_told_and_browsers_are_led(
     assert (answer.mimetype == "application/json") == (status == 401)
     if status == 401:
         assert "Set-Cookie" not in answer.headers, "no message waits for a page"
+
+
+AHEAD = [2, 60, 3600]
+
+
+@each("seconds", AHEAD)
+async def test_cookies_of_a_clock_that_is_ahead_count_like_any_others(
+    app: Quart, alice: User, seconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of another node's, or of our own before it was set right: neither signs anybody out."""
+    client = app.test_client()
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(TimestampSigner, "get_timestamp", lambda _: int(time.time()) + seconds)
+        token = await csrf_token(client)
+        lasting = await signed_in(app, "alice@example.org", remember=True)
+    form = {"username": "alice@example.org", "password": ALICE_PASSWORD, "csrf_token": token}
+    assert (await client.post("/login/", form=form)).status_code == 303, "its forms can be sent"
+    assert await is_signed_in(lasting)
+    assert cookie(lasting)
+
+
+async def test_an_old_signature_ends_nothing_that_its_row_does_not(
+    app: Quart, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But a session of Quart's, which has no row, ends after a month."""
+    client = app.test_client()
+    with monkeypatch.context() as before:
+        before.setattr(TimestampSigner, "get_timestamp", lambda _: int(time.time()) - 40 * 86_400)
+        token = await csrf_token(client)
+        lasting = await signed_in(app, "alice@example.org", remember=True)
+    assert await is_signed_in(lasting)
+    await age(app, expires_at=timedelta(days=30))
+    assert not await is_signed_in(lasting)
+    form = {"username": "alice@example.org", "password": ALICE_PASSWORD, "csrf_token": token}
+    assert (await client.post("/login/", form=form)).status_code == 403
