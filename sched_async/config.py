@@ -16,9 +16,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import idna
-from email_validator import EmailNotValidError, validate_email
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from . import email_addresses
 
 PREFIX = "SCHED_"
 DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
@@ -178,15 +179,10 @@ def mail_server(text: str) -> MailServer:
 
 
 def mail_address(text: str) -> str:
-    """Ready to be sent to or from, so with its domain in ASCII, which every server takes.
-
-    Without a public domain is fine: the mail may stay in the house.
-    """
     try:
-        checked = validate_email(text, check_deliverability=False, globally_deliverable=False)
-    except EmailNotValidError:
+        return email_addresses.for_mail(text)
+    except ValueError:
         raise ValueError("must be an email address like sched@example.org") from None
-    return checked.ascii_email or checked.normalized
 
 
 def _own_address(host: str) -> str:

@@ -35,6 +35,7 @@ from aiosmtplib import (
     SMTPAuthenticationError,
     SMTPDataError,
     SMTPException,
+    SMTPNotSupported,
     SMTPRecipientRefused,
     SMTPRecipientsRefused,
     SMTPResponseException,
@@ -46,8 +47,9 @@ from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from . import mail_parts
-from .config import MailServer, mail_address
+from .config import MailServer
 from .database import begin, reading
+from .email_addresses import for_mail
 from .jobs import Job, add_job
 from .models import OutgoingMail
 from .request_scope import storage
@@ -66,6 +68,15 @@ KEPT_SENT = timedelta(days=7)
 KEPT_AT_ALL = timedelta(days=30)
 ENHANCED_STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
 
+
+class SenderBeyondAsciiError(Exception):
+    """Its address has letters beyond ASCII before the @, and the server lacks SMTPUTF8."""
+
+
+class RecipientBeyondAsciiError(Exception):
+    """Likewise."""
+
+
 # What went wrong, in words of ours: a server's own may repeat the address.
 PROBLEMS: tuple[tuple[type[Exception], str], ...] = (
     (SMTPRecipientRefused, "the server refuses the recipient"),
@@ -77,6 +88,15 @@ PROBLEMS: tuple[tuple[type[Exception], str], ...] = (
     (SSLError, "the connection cannot be encrypted, or the certificate is not valid"),
     (SMTPServerDisconnected, "the server closed the connection"),
     (OSError, "the server cannot be reached"),
+    (
+        RecipientBeyondAsciiError,
+        "the server takes no recipient with letters beyond ASCII before the @ (SMTPUTF8)",
+    ),
+    (
+        SenderBeyondAsciiError,
+        "the server takes no sender (SCHED_MAIL_FROM) with letters beyond ASCII before the @ "
+        "(SMTPUTF8)",
+    ),
     (SMTPException, "the server does not offer what is needed, such as encryption or sign-in"),
 )
 
@@ -146,7 +166,7 @@ def _own_domain() -> str:
 def _message(mail: OutgoingMail) -> EmailMessage:
     message = EmailMessage(SMTP_POLICY)
     message["From"] = Address(SENDER_NAME, *current_app.config["MAIL_FROM"].rsplit("@", 1))
-    message["To"] = Address("", *mail_address(mail.recipient).rsplit("@", 1))
+    message["To"] = Address("", *for_mail(mail.recipient).rsplit("@", 1))
     message["Subject"] = mail.subject
     message["Date"] = format_datetime(mail.created_at)
     message["Message-ID"] = mail.message_id
@@ -204,9 +224,7 @@ async def _try(mail: OutgoingMail) -> None:
     try:
         async with asyncio.timeout(SEND_SECONDS):
             await client.connect()
-            message = _message(mail)
-            sender, to = (message[name].addresses[0].addr_spec for name in ("From", "To"))
-            await client.send_message(message, sender=sender, recipients=[to])
+            await _send(client, _message(mail))
     except Exception as error:  # whatever it is, the other messages go on
         await _note_failure(mail, error)
     else:
@@ -215,6 +233,15 @@ async def _try(mail: OutgoingMail) -> None:
             await client.quit(timeout=STOP_SECONDS)
     finally:
         client.close()
+
+
+async def _send(client: SMTP, message: EmailMessage) -> None:
+    sender, to = (message[name].addresses[0].addr_spec for name in ("From", "To"))
+    try:
+        await client.send_message(message, sender=sender, recipients=[to])
+    except SMTPNotSupported:
+        error = SenderBeyondAsciiError if to.isascii() else RecipientBeyondAsciiError
+        raise error from None
 
 
 def _client(server: MailServer) -> SMTP:
@@ -257,7 +284,7 @@ def _diagnosis(error: BaseException) -> tuple[str, bool]:
         error = error.__cause__
     words = next((words for kind, words in PROBLEMS if isinstance(error, kind)), "")
     if not isinstance(error, SMTPResponseException):
-        return words or type(error).__name__, False
+        return words or type(error).__name__, isinstance(error, RecipientBeyondAsciiError)
     status = ENHANCED_STATUS.match(error.message)
     codes = f"{error.code} {status[0]}" if status else str(error.code)
     is_final = isinstance(error, SMTPRecipientRefused | SMTPDataError) and error.code >= 500

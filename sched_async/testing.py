@@ -15,6 +15,7 @@ from quart.typing import TestClientProtocol
 from quart_auth import generate_auth_token
 from sqlalchemy import select
 
+from .accounts.emails import lookup_email
 from .accounts.sessions import new_session
 from .database import SAFE_METHODS, begin
 from .models import User
@@ -37,7 +38,7 @@ async def signed_in(app: Quart, email: str, *, remember: bool = False) -> Client
     The app must be running (``app.test_app()``).  Raises LookupError for an unknown one.
     """
     async with app.app_context(), begin() as db:
-        user = await db.scalar(select(User).where(User.email == email.strip().lower()))
+        user = await db.scalar(select(User).where(User.email == lookup_email(email)))
         if user is None:
             raise LookupError(f"there is no user {email}")
         token, login = new_session(user, remember)

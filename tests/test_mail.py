@@ -259,6 +259,34 @@ async def test_a_local_part_beyond_ascii_needs_a_server_that_takes_it(
 
 @only_sqlite
 @pytest.mark.parametrize(
+    ("to", "sender", "problem", "is_final"),
+    [
+        ("jörg@example.org", "", "no recipient with letters beyond ASCII", True),
+        (TO, "jörg@example.org", r"no sender (SCHED_MAIL_FROM) with letters beyond ASCII", False),
+    ],
+)
+async def test_a_server_without_smtputf8_is_told_no_letters_beyond_ascii(
+    server: MailServer,
+    make_app: Callable[..., Quart],
+    to: str,
+    sender: str,
+    problem: str,
+    is_final: bool,
+) -> None:
+    app = make_app(MAIL_FROM=sender)
+    async with app.test_app():
+        async with app.app_context(), begin() as session:
+            await mail.post(session, to, "note", name="Jörg", link=LINK)
+        await send(app)
+        row = await noted(app, has_failed)
+    assert problem in row.problem
+    assert row.problem.endswith("before the @ (SMTPUTF8)")
+    assert (row.next_try_at is None) is is_final
+    assert server.received == []
+
+
+@only_sqlite
+@pytest.mark.parametrize(
     ("answers", "problem", "is_final"),
     [
         ({"RCPT": "421 Not now"}, "the server refuses the recipient: 421", False),

@@ -10,7 +10,7 @@ from quart import Quart
 from sqlalchemy import select, update
 from sqlalchemy import text as sql
 from werkzeug.routing import Rule
-from wtforms import PasswordField
+from wtforms import EmailField, PasswordField
 from wtforms.fields.core import UnboundField
 
 from sched_async.accounts.tokens import hash_token
@@ -239,19 +239,24 @@ async def test_everything_risky_asks_for_a_proof_first(
     assert await contents(app) == before
 
 
+def unbound_fields(of: type[Form] = Form) -> Iterator[tuple[str, Any]]:
+    """The fields of every form, with their names."""
+    for form in of.__subclasses__():
+        yield from (pair for pair in vars(form).items() if isinstance(pair[1], UnboundField))
+        yield from unbound_fields(form)
+
+
+def test_browsers_send_every_address_as_it_is_typed() -> None:
+    """Of an input of type email they send none with letters beyond ASCII before the @."""
+    kinds = {name: field.field_class for name, field in unbound_fields()}
+    assert {"username", "email"} <= set(kinds)
+    assert [name for name, kind in kinds.items() if issubclass(kind, EmailField)] == []
+
+
 def test_every_password_and_code_has_a_name_by_which_it_is_never_carried() -> None:
     """What was sent before the confirmation is carried on, but for these."""
-
-    def forms(of: type[Form]) -> Iterator[type[Form]]:
-        for form in of.__subclasses__():
-            yield form
-            yield from forms(form)
-
     secret = {
-        name
-        for form in forms(Form)
-        for name, field in vars(form).items()
-        if isinstance(field, UnboundField) and issubclass(field.field_class, PasswordField)
+        name for name, field in unbound_fields() if issubclass(field.field_class, PasswordField)
     }
     assert secret
     assert all(any(part in name for part in SECRET) for name in secret), secret

@@ -7,7 +7,7 @@ from quart import Blueprint, current_app, flash, redirect, render_template, requ
 from quart.typing import ResponseReturnValue
 from sqlalchemy import update
 from werkzeug.datastructures import MultiDict
-from wtforms import EmailField, HiddenField, PasswordField
+from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
 from ..carried_form import CarriedForm
@@ -20,6 +20,7 @@ from ..security import throttle
 from ..security.throttle import Tries
 from . import activity, known_browsers, one_time_links
 from .clients import origin
+from .emails import MAX_EMAIL, TYPED
 from .passwords import MAX_LENGTH, check_within_limits
 from .sessions import current_user, load_user, login_user, logout_user, public
 from .two_factor import pending_login
@@ -35,7 +36,11 @@ log = logging.getLogger("sched_async.security")
 
 
 class LoginForm(Form):
-    username = EmailField("Email", [InputRequired(), Length(max=254), PlainText(address=True)])
+    username = StringField(
+        "Email",
+        [InputRequired(), Length(max=MAX_EMAIL), PlainText(address=True)],
+        render_kw=TYPED,
+    )
     password = PasswordField("Password", [InputRequired(), Length(max=MAX_LENGTH)])
     remember = CheckboxField("Keep me signed in for 30 days")
     next = HiddenField()

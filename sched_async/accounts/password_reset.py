@@ -23,18 +23,16 @@ from quart import (
 from quart.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
-from wtforms import EmailField
-from wtforms.validators import InputRequired, Length
 
 from .. import mail
 from ..database import begin, db, reading
 from ..errors import RefusedError
-from ..forms import Checked, Form
+from ..forms import Form
 from ..models import OneTimeToken, User
 from ..security import throttle
 from . import activity, one_time_links
 from .clients import origin
-from .emails import MAX_EMAIL, canonical_email
+from .emails import email_field
 from .one_time_links import RESET
 from .passwords import NewPasswordForm, hash_password, new_password_field, repeated_password_field
 from .sessions import public, revoke_all
@@ -51,7 +49,7 @@ log = logging.getLogger("sched_async.security")
 
 
 class ForgotForm(Form):
-    email = EmailField("Email", [InputRequired(), Length(max=MAX_EMAIL), Checked(canonical_email)])
+    email = email_field("Email")
 
 
 @blueprint.route("/forgot/", methods=["GET", "POST"])

@@ -11,18 +11,16 @@ from typing import Any, cast
 from quart import Blueprint, abort, flash, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
 from sqlalchemy import func, select
-from wtforms import EmailField
-from wtforms.validators import InputRequired, Length
 
 from ... import mail
 from ...database import db
 from ...errors import RefusedError
-from ...forms import Checked, Form, PlainText
+from ...forms import Form
 from ...models import User
 from ...texts import isolated
 from .. import activity, password_reset
 from ..access import View
-from ..emails import MAX_EMAIL, canonical_email
+from ..emails import email_field, lookup_email
 from ..fresh_login import fresh_login_required
 from ..registration import invitations
 from ..sessions import current_user, login_required
@@ -51,10 +49,7 @@ def admin_required(view: View) -> View:
 
 
 class InviteForm(Form):
-    email = EmailField(
-        "Email",
-        [InputRequired(), Length(max=MAX_EMAIL), PlainText(address=True), Checked(canonical_email)],
-    )
+    email = email_field("Email")
 
 
 @blueprint.route("/")
@@ -70,7 +65,7 @@ async def _show_list(form: InviteForm) -> str:
     query = select(User).where(User.email > after).order_by(User.email).limit(PAGE + 1)
     if wanted:
         named = func.lower(User.name).contains(wanted.lower(), autoescape=True)
-        query = query.where(named | User.email.contains(wanted.lower(), autoescape=True))
+        query = query.where(named | User.email.contains(lookup_email(wanted), autoescape=True))
     users = list(await db.scalars(query))
     more = users[PAGE - 1].email if len(users) > PAGE else None
     return await render_template(

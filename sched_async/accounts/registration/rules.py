@@ -13,7 +13,7 @@ from quart import flash, redirect, url_for
 from quart.typing import ResponseReturnValue
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
-from wtforms import EmailField, StringField
+from wtforms import StringField
 from wtforms.validators import InputRequired, Length
 
 from ...database import begin, db, reading
@@ -23,7 +23,7 @@ from ...models import OneTimeToken, User
 from ...texts import UnfitTextError, one_line
 from ...times import canonical_zone
 from .. import activity, one_time_links
-from ..emails import MAX_EMAIL, canonical_email
+from ..emails import canonical_email, email_field
 from ..one_time_links import INVITE, SETUP
 from ..passwords import (
     NewPasswordForm,
@@ -137,7 +137,7 @@ class InvitedForm(NewPasswordForm):
 
 
 class AccountForm(InvitedForm):
-    email = EmailField("Email", [InputRequired(), Length(max=MAX_EMAIL), Checked(canonical_email)])
+    email = email_field("Email")
 
     def owner(self) -> tuple[str, str]:
         return self.name.data or "", self.email.data or ""

@@ -15,18 +15,17 @@ from quart_auth import Unauthorized
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
-from wtforms import EmailField, Field, ValidationError
-from wtforms.validators import InputRequired, Length
+from wtforms import Field, ValidationError
 
 from ... import mail
 from ...database import SAFE_METHODS, begin, db
 from ...errors import RefusedError
-from ...forms import Checked, Form
+from ...forms import Form
 from ...models import OneTimeToken, User
 from ...security import throttle
 from ...texts import isolated
 from .. import activity, one_time_links
-from ..emails import MAX_EMAIL, canonical_email
+from ..emails import canonical_email, email_field
 from ..fresh_login import fresh_login_required
 from ..one_time_links import CHANGE_EMAIL
 from ..registration.rules import TAKEN
@@ -44,9 +43,7 @@ blueprint = Blueprint("email", __name__, url_prefix="/account/email")
 
 
 class EmailForm(Form):
-    email = EmailField(
-        "New email", [InputRequired(), Length(max=MAX_EMAIL), Checked(canonical_email)]
-    )
+    email = email_field("New email")
 
     def validate_email(self, field: Field) -> None:
         if not mail.is_configured():
