@@ -64,11 +64,17 @@ class TooManyAttemptsError(Exception):
 
     @property
     def advice(self) -> str:
-        return f"Wait {counted(ceil(self._seconds / 60), 'minute')} and try again."
+        return f"Wait {self._shown} and try again."
 
     @property
     def sentence(self) -> str:
         return f"Too many attempts. {self.advice}"
+
+    @property
+    def _shown(self) -> str:
+        if self._seconds == 1:
+            return "1 second"
+        return counted(ceil(self._seconds / 60), "minute")
 
     @property
     def _seconds(self) -> int:

@@ -28,6 +28,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     select,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -193,6 +194,8 @@ class Attempt(Base):
     key: Mapped[str] = mapped_column(String(64))
     """A hash of what is counted: an account at an address, an address, or everything."""
     made_at: Mapped[datetime] = mapped_column(UtcSeconds, default=now, index=True)
+    is_pending: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Not judged yet: it may turn out right, and count for nothing."""
 
 
 class OutgoingMail(Base):

@@ -115,6 +115,7 @@ async def test_every_row_comes_along_as_it_was(old_url: str) -> None:
     uids = {appointment.pop("uid") for appointment in after["appointment"]}
     assert len(uids) == ROWS
     assert {len(uid) for uid in uids} == {32}
+    assert {attempt.pop("is_pending") for attempt in after["attempt"]} == {False}
     assert after == before
 
 

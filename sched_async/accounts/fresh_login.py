@@ -23,7 +23,7 @@ from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
 from ..carried_form import CarriedForm
-from ..database import SAFE_METHODS, db
+from ..database import SAFE_METHODS, begin, db
 from ..errors import TooManyAttemptsError, wants_json
 from ..forms import Form, PlainText
 from ..local_paths import local_path, page_to_return_to
@@ -119,9 +119,9 @@ async def _judge(form: ConfirmForm) -> tuple[str, int] | None:
     if user is None or not user.is_active:
         return await _refused(form)
     if isinstance(form, ConfirmWithCodeForm):
-        code_tries = await codes.admit(user.id, form.code.data or "")
-        await throttle.take_back(db, tries)
-        return await _judge_code(form, code_tries)
+        async with begin() as work:  # even if no more codes are let in
+            await throttle.take_back(work, tries)
+        return await _judge_code(form, await codes.admit(user.id, form.code.data or ""))
     await throttle.take_back(db, tries)
     return None
 
@@ -133,11 +133,10 @@ def _form_class() -> type[ConfirmForm]:
 
 async def _judge_code(form: ConfirmWithCodeForm, tries: Tries) -> tuple[str, int] | None:
     user_id = current_user.user_id
-    verdict = await codes.accept(db, user_id, form.code.data or "")
+    verdict = await codes.accept(db, user_id, form.code.data or "", tries)
     if verdict is codes.Verdict.RECOVERY:
         await flash(await codes.note_recovery(db, current_user.known()), "info")
     if verdict.is_right:
-        await throttle.take_back(db, tries)
         return None
     activity.record(db, user_id, "confirm_code_failed")
     await db.commit()

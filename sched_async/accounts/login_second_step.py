@@ -53,10 +53,9 @@ async def _judge(form: StepForm, tries: Tries) -> ResponseReturnValue:
     if found is None:
         return await _over(OVER)
     step, user = found
-    verdict = await codes.accept(db, user.id, form.code.data or "")
+    verdict = await codes.accept(db, user.id, form.code.data or "", tries)
     if not verdict.is_right:
         return await _refused(form, step, user, verdict)
-    await throttle.take_back(db, tries)
     await db.delete(step)
     if form.trust.data:
         await known_browsers.trust(db, user.id)

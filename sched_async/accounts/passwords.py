@@ -91,13 +91,17 @@ async def check_within_limits(email: str, password: str) -> tuple[User | None, T
     """
     email = lookup_email(email)
     device = await known_browsers.known_to(User.email == email)
-    tries = await throttle.admit(throttle.sign_in(email, device))
+    tries = await throttle.admit(throttle.sign_in(email, device), is_pending=True)
     try:
-        return await find_by_password(email, password), tries
+        user = await find_by_password(email, password)
     except BusyError:
         async with begin() as work:
             await throttle.take_back(work, tries)
         raise
+    if user is None or not user.is_active:
+        async with begin() as work:
+            await throttle.keep(work, tries)
+    return user, tries
 
 
 async def find_by_password(email: str, password: str) -> User | None:

@@ -2,8 +2,9 @@
 
 A try is a row for each thing that it counts for, so tries add up over nodes.  It is
 counted before any password is hashed, and taken back when it was right, so that of many
-made at once none slips through.  What counts is kept as a keyed hash: the table names
-neither people nor addresses.
+made at once none slips through.  Until then it is pending: whoever only such tries keep out
+need not wait for longer than judging takes.  What counts is kept as a keyed hash: the
+table names neither people nor addresses.
 
 A stranger's sign-in counts for the account at that network address, for the address, and
 for everyone.  In a browser where that person has signed in before it counts for that
@@ -19,7 +20,16 @@ from ipaddress import IPv6Address, ip_address
 from typing import Any, cast
 
 from quart import Quart, current_app, request
-from sqlalchemy import CursorResult, ScalarSelect, delete, func, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    ScalarSelect,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..database import begin, reading
@@ -38,6 +48,8 @@ REGISTRATIONS_PER_ADDRESS = 10
 MAILS_PER_ACCOUNT = 3
 FORGET_EVERY = timedelta(minutes=5)
 AT_ONCE = 1000  # rows
+MOMENT = timedelta(seconds=1)
+JUDGED_WITHIN = timedelta(minutes=1)  # or else a crash has left it pending
 AHEAD = timedelta(minutes=1)  # the clocks of nodes may differ; what is later counts for nothing
 
 Tries = Sequence[int]
@@ -134,17 +146,18 @@ def _key(*what: str | int | None) -> str:
 # Letting in
 
 
-async def admit(limits: Sequence[Limit]) -> Tries:
+async def admit(limits: Sequence[Limit], *, is_pending: bool = False) -> Tries:
     """Count a try under every limit; when one is reached, TooManyAttemptsError and count none.
 
-    It commits by itself, so ``db`` may not have been used before.
+    It commits by itself, so ``db`` may not have been used before.  A pending one is to be
+    judged: by ``take_back`` when it was right, else by ``keep``.
     """
     async with reading() as work:  # a flood of tries must not keep writers waiting
         await _check(work, limits)
     async with begin() as work:
         await _wait_for_turn(work, limits)
         await _check(work, limits)
-        rows = [{"key": limit.key} for limit in limits]
+        rows = [{"key": limit.key, "is_pending": is_pending} for limit in limits]
         return (await work.scalars(insert(Attempt).returning(Attempt.id), rows)).all()
 
 
@@ -162,6 +175,11 @@ async def take_back(work: AsyncSession, tries: Tries) -> None:
     await work.execute(delete(Attempt).where(Attempt.id.in_(tries)))
 
 
+async def keep(work: AsyncSession, tries: Tries) -> None:
+    """What was tried turned out wrong; the caller commits."""
+    await work.execute(update(Attempt).where(Attempt.id.in_(tries)).values(is_pending=False))
+
+
 async def _wait_for_turn(work: AsyncSession, limits: Iterable[Limit]) -> None:
     """Others counting the same wait until this commits; in SQLite every writer does."""
     if work.get_bind().dialect.name != "postgresql":
@@ -173,24 +191,41 @@ async def _wait_for_turn(work: AsyncSession, limits: Iterable[Limit]) -> None:
 
 async def _check(work: AsyncSession, limits: Sequence[Limit]) -> None:
     moment = now()
-    row = (await work.execute(select(*(_filling(limit, moment) for limit in limits)))).one()
-    waits = [
-        min(made_at + limit.span - moment, limit.span)
-        for limit, made_at in zip(limits, row, strict=True)
-        if made_at is not None
-    ]
-    if waits:
-        raise TooManyAttemptsError(max(waits))
+    reached = await _filling(work, limits, moment)
+    full = [limit for limit, made_at in zip(limits, reached, strict=True) if made_at is not None]
+    if not full:
+        return
+    judged = await _filling(work, full, moment, _is_judged(moment))
+    ends = zip(full, judged, strict=True)
+    raise TooManyAttemptsError(max(_wait(limit, made_at, moment) for limit, made_at in ends))
 
 
-def _filling(limit: Limit, moment: datetime) -> ScalarSelect[datetime]:
-    """When the try was made that reaches the limit: with its end there is room again."""
+def _wait(limit: Limit, made_at: datetime | None, moment: datetime) -> timedelta:
+    """Where what is judged leaves room, it is known in a moment whether there is any."""
+    return MOMENT if made_at is None else min(made_at + limit.span - moment, limit.span)
+
+
+def _is_judged(moment: datetime) -> ColumnElement[bool]:
+    return ~Attempt.is_pending | (Attempt.made_at <= moment - JUDGED_WITHIN)
+
+
+async def _filling(
+    work: AsyncSession, limits: Iterable[Limit], moment: datetime, *more: ColumnElement[bool]
+) -> Sequence[datetime | None]:
+    """When each try was made that reaches a limit: with its end there is room again."""
+    columns = (_filling_one(limit, moment, *more) for limit in limits)
+    return (await work.execute(select(*columns))).one()
+
+
+def _filling_one(
+    limit: Limit, moment: datetime, *more: ColumnElement[bool]
+) -> ScalarSelect[datetime]:
     counted = (
         Attempt.key == limit.key,
         Attempt.made_at > moment - limit.span,
         Attempt.made_at <= moment + AHEAD,
     )
-    newest_first = select(Attempt.made_at).where(*counted).order_by(Attempt.made_at.desc())
+    newest_first = select(Attempt.made_at).where(*counted, *more).order_by(Attempt.made_at.desc())
     return newest_first.offset(limit.most - 1).limit(1).scalar_subquery()
 
 

@@ -287,6 +287,38 @@ async def test_of_fifty_wrong_tries_at_once_ten_are_judged(
     assert hashes.count("verify") == 10
 
 
+async def test_of_forty_right_ones_at_once_none_waits_for_longer_than_judging_takes(
+    app: Quart, alice: User
+) -> None:
+    """And a wrong one stays one."""
+    assert await statuses(Client(app), 1) == [401]
+    waiting = [sign_in(Client(app), password=ALICE_PASSWORD) for _ in range(40)]
+    answers = await asyncio.gather(*waiting)
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert refused
+    assert {answer.status_code for answer in answers} == {303, 429}
+    assert {answer.headers["Retry-After"] for answer in refused} == {"1"}
+    assert "Too many attempts. Wait 1 second and try again." in await text(refused[0])
+    assert len(await all_rows(app, Attempt)) == 3
+    assert await statuses(Client(app), 1, password=ALICE_PASSWORD) == [303]
+
+
+@limited(account=2)
+async def test_what_is_never_judged_is_wrong_in_the_end(
+    app: Quart, alice: User, clock: Traveller
+) -> None:
+    assert await statuses(Client(app), 1) == [401]
+    clock.shift(timedelta(minutes=5))
+    await statuses(Client(app), 1)
+    async with app.app_context(), begin() as db:  # as if its process had ended
+        await db.execute(update(Attempt).where(Attempt.made_at == now()).values(is_pending=True))
+    waits = []
+    for seconds in (0, 59, 1):
+        clock.shift(timedelta(seconds=seconds))
+        waits.append((await sign_in(Client(app))).headers["Retry-After"])
+    assert waits == ["1", "1", str(9 * 60)]
+
+
 @ONLY_POSTGRESQL
 async def test_two_nodes_count_together(app: Quart, alice: User, settings: dict[str, Any]) -> None:
     other = create_app(settings)

@@ -67,17 +67,23 @@ def is_recovery_code(typed: str) -> bool:
 
 
 async def admit(user_id: int, typed: str) -> Tries:
-    """Count a try, which is taken back when it was right.  Before ``db`` is used.
+    """Count a try, which ``accept`` judges.  Before ``db`` is used.
 
     Raises TooManyAttemptsError.
     """
     device = await known_browsers.known_to(User.id == user_id)
     limit = throttle.recovery_code if is_recovery_code(typed) else throttle.code
-    return await throttle.admit(limit(user_id, device))
+    return await throttle.admit(limit(user_id, device), is_pending=True)
 
 
-async def accept(db: AsyncSession, user_id: int, typed: str) -> Verdict:
-    """Judge a code and use it up; the caller commits, whatever the verdict."""
+async def accept(db: AsyncSession, user_id: int, typed: str, tries: Tries) -> Verdict:
+    """Judge a counted code and use it up; the caller commits, whatever the verdict."""
+    verdict = await _judge(db, user_id, typed)
+    await (throttle.take_back if verdict.is_right else throttle.keep)(db, tries)
+    return verdict
+
+
+async def _judge(db: AsyncSession, user_id: int, typed: str) -> Verdict:
     if is_recovery_code(typed):
         taken = await _take_recovery_code(db, user_id, typed)
         return Verdict.RECOVERY if taken else Verdict.WRONG
