@@ -85,6 +85,7 @@ FIGURES = (
     "security.throttle.REGISTRATIONS_PER_ADDRESS",
     "security.throttle.MAILS_PER_ACCOUNT",
     "accounts.password_reset.LIFETIME",
+    "accounts.password_reset.QUIET",
     "accounts.registration.rules.SETUP_LIFETIME",
     "accounts.registration.invitations.LIFETIME",
     "accounts.registration.register.LIFETIME",

@@ -18,6 +18,7 @@ from ..local_paths import local_path
 from ..models import User
 from ..security import throttle
 from ..security.throttle import Tries
+from ..texts import isolated
 from . import activity, known_browsers, one_time_links
 from .clients import origin
 from .emails import MAX_EMAIL, TYPED
@@ -55,13 +56,16 @@ class LoginForm(Form):
 @blueprint.route("/login/", methods=["GET", "POST"])
 @public
 async def login() -> ResponseReturnValue:
-    """Sign in, and go on to the page that was asked for."""
+    """Sign in, and go on to the page that was asked for.
+
+    With ``?other=1``, for whom a mailed link leads here, somebody else may have to sign out first.
+    """
     if request.method == "POST":
         return await _sign_in(LoginForm(await request.form))
     await load_user()
     wanted = request.args.get("next", "")
     if current_user.is_authenticated:
-        return redirect(local_path(wanted), 303)
+        return redirect(url_for(".logout") if "other" in request.args else local_path(wanted), 303)
     form = LoginForm(MultiDict({"next": wanted}) if wanted else None)
     return await render_template("accounts/login.html", form=form, is_new=await _is_new())
 
@@ -105,6 +109,18 @@ async def _judge(form: LoginForm, user: User | None, tries: Tries) -> ResponseRe
     return await complete_login(user, form.remember.data, is_fresh=is_fresh, **form.onward)
 
 
+async def lead_to_sign_in(done: str, then: str, email: str) -> ResponseReturnValue:
+    """What a link has done for an account, and what follows where nobody else is signed in."""
+    await load_user()
+    if not current_user.is_authenticated:
+        await flash(f"{done} {then}", "success")
+        return redirect(url_for("login.login"), 303)
+    whose, here = isolated(email), isolated(current_user.email)
+    but = f"The account is {whose}, but this browser is signed in as {here}."
+    await flash(f"{done} {but} To use it here, sign out first.", "success")
+    return redirect(url_for("login.logout"), 303)
+
+
 async def complete_login(
     user: User, remember: bool, wanted: str | None, carried: str = "", *, is_fresh: bool = True
 ) -> ResponseReturnValue:
@@ -114,7 +130,8 @@ async def complete_login(
     if current_user.login is not None and not is_fresh:
         current_user.login.proven_at = NOT_PROVEN
     is_kept = await _keep(user.id)
-    await one_time_links.void(db, one_time_links.RESET, user_id=user.id)
+    reset, why = one_time_links.RESET, one_time_links.SIGNED_IN
+    await one_time_links.supersede(db, reset, why, user_id=user.id)
     activity.record(db, user.id, "login")
     await db.commit()
     if is_kept:

@@ -6,6 +6,9 @@ used up by ``take``, in the transaction that does what the link is for.
 
 The page that it leads to names its own token in the form, since the browser may have opened
 another link meanwhile: what a form changes is what its page has shown.
+
+Of a link that has been used, or has given way to something newer, a row without any facts is
+left until it would have expired, so that whoever opens it again is told why it is over.
 """
 
 from collections.abc import Sequence
@@ -14,13 +17,14 @@ from typing import Any
 
 from quart import current_app, redirect, render_template, request, session, url_for
 from quart.typing import ResponseReturnValue
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from wtforms import HiddenField
 
 from ..database import reading
 from ..models import OneTimeToken
 from ..times import now
+from .access import load_user
 from .tokens import TOKEN, hash_token, new_token
 
 # The purposes there are.
@@ -30,6 +34,15 @@ REGISTER = "register"
 RESET = "reset"
 CHANGE_EMAIL = "change-email"
 SECOND_STEP = "second-step"
+ENDED = "ended"  # of what is left of a link; it opens nothing
+
+# Why a link is over.
+USED = "used"
+NEWER = "newer"  # another has been sent since
+SIGNED_IN = "signed-in"
+EXPIRED = "expired"
+ELSEWHERE = "elsewhere"  # nothing was opened in this browser
+UNKNOWN = "unknown"
 
 FIELD = "link"
 
@@ -49,9 +62,7 @@ def link(path: str) -> str:
 
 def carry(purpose: str, token: str, endpoint: str) -> ResponseReturnValue:
     """On to a page whose address does not hold the token, for logs and screens to keep."""
-    session.pop(purpose, None)
-    if TOKEN.fullmatch(token):
-        session[purpose] = token
+    session[purpose] = token if TOKEN.fullmatch(token) else UNKNOWN
     return redirect(url_for(endpoint), 303)
 
 
@@ -88,8 +99,12 @@ async def take(
     """Use a token up: of several requests that have the same one, one gets the row."""
     token = await carried(purpose) if token is None else token
     row = delete(OneTimeToken).where(*good(purpose, token)).filter_by(**facts)
-    taken = row.returning(OneTimeToken)
-    return await db.scalar(taken, execution_options={"synchronize_session": False})
+    query = row.returning(OneTimeToken)
+    taken = await db.scalar(query, execution_options={"synchronize_session": False})
+    if taken is not None:
+        left = {"token_hash": taken.token_hash, "expires_at": taken.expires_at, **_ended(USED)}
+        await db.execute(insert(OneTimeToken).values(left))
+    return taken
 
 
 async def sent(purpose: str, *, again: str) -> str:
@@ -97,16 +112,44 @@ async def sent(purpose: str, *, again: str) -> str:
     return await render_template("accounts/mail_sent.html", purpose=purpose, again=again)
 
 
-async def over(purpose: str, *, again: str | None = None) -> ResponseReturnValue:
-    """The page for a link that can no longer be used; ``again`` is where to get another."""
-    page = await render_template("accounts/link_over.html", purpose=purpose, again=again)
-    return page, 404
+async def over(
+    purpose: str, token: str | None = None, *, again: str | None = None
+) -> ResponseReturnValue:
+    """The page for a link that cannot be used, with the reason; ``again`` is where to get another.
+
+    Only whoever has the token is told what became of it.
+    """
+    await load_user()
+    why = await _why_over(purpose, await carried(purpose) if token is None else token)
+    page = {"purpose": purpose, "why": why, "again": again}
+    return await render_template("accounts/link_over.html", **page), 404
+
+
+async def _why_over(purpose: str, token: str) -> str:
+    if not token:
+        return ELSEWHERE
+    async with reading() as db:
+        row = await db.get(OneTimeToken, hash_token(token))
+    if row is not None and row.purpose == ENDED:
+        return str(row.data["why"])
+    is_expired = row is not None and row.purpose == purpose and row.expires_at <= now()
+    return EXPIRED if is_expired else UNKNOWN
 
 
 async def void(db: AsyncSession, purpose: str, **whose: Any) -> Sequence[str]:
     """End all links for one purpose, of that user or address; returns the tokens' hashes."""
     ended = delete(OneTimeToken).filter_by(purpose=purpose, **whose)
     return (await db.scalars(ended.returning(OneTimeToken.token_hash))).all()
+
+
+async def supersede(db: AsyncSession, purpose: str, why: str, **whose: Any) -> None:
+    """The same, of links whose owners may wonder why."""
+    ended = update(OneTimeToken).filter_by(purpose=purpose, **whose)
+    await db.execute(ended.values(**_ended(why)))
+
+
+def _ended(why: str) -> dict[str, Any]:
+    return {"purpose": ENDED, "user_id": None, "email": None, "data": {"why": why}}
 
 
 def good(purpose: str, token: str) -> tuple[ColumnElement[bool], ...]:

@@ -3,7 +3,8 @@
 Everyone who asks for a link gets the same page at once, whether or not there is an account:
 the address is looked up after the answer.  A link works once, for an hour, and not any
 more after a later sign-in, a newer link, a deactivation, or a change of the password or
-the address.  It signs nobody in, so a second factor is still asked for.
+the address.  Whoever asks again within five minutes is sent no newer one.  It signs nobody in,
+so a second factor is still asked for.
 (OWASP ASVS 5.0, 6.3.8, 6.4.3 and 7.6.2.)
 """
 
@@ -14,8 +15,6 @@ from typing import Any
 from quart import (
     Blueprint,
     current_app,
-    flash,
-    redirect,
     render_template,
     request,
     url_for,
@@ -30,16 +29,21 @@ from ..errors import RefusedError
 from ..forms import Form
 from ..models import OneTimeToken, User
 from ..security import throttle
+from ..times import now
 from . import activity, one_time_links
 from .clients import origin
 from .emails import email_field
-from .one_time_links import RESET
+from .login import lead_to_sign_in
+from .one_time_links import NEWER, RESET
 from .passwords import NewPasswordForm, hash_password, new_password_field, repeated_password_field
-from .sessions import public, revoke_all
+from .sessions import load_user, public, revoke_all
 from .tokens import hash_token
 from .users import locked, user_by_email
 
 LIFETIME = timedelta(hours=1)
+QUIET = timedelta(minutes=5)  # after a link, for impatient people to find it before it ends
+CHANGED = "Your password has been changed."
+THEN = "Sign in with the new one."
 
 blueprint = Blueprint("password_reset", __name__, url_prefix="/password")
 log = logging.getLogger("sched_async.security")
@@ -67,24 +71,35 @@ async def forgot() -> ResponseReturnValue:
 
 async def _send_if_known(email: str, where: dict[str, str]) -> None:
     """``where`` is the ``origin()`` of the request, for the owner to see."""
-    if not await throttle.is_admitted(throttle.mail_to("reset", email)):
+    async with reading() as work:
+        is_under_way = await _is_under_way(work, email)
+    if is_under_way or not await throttle.is_admitted(throttle.mail_to("reset", email)):
         return
     async with begin() as work:  # for an unknown address too: the next request waits alike
-        user = await work.scalar(select(User).where(User.email == email, User.is_active))
-        if user is not None:
+        theirs = select(User).where(User.email == email, User.is_active)
+        user = await work.scalar(theirs.with_for_update())
+        if user is not None and not await _is_under_way(work, email):
             await send_link(work, user)
             activity.record(work, user.id, "reset_asked", where=where)
     mail.send_soon()
 
 
+async def _is_under_way(work: AsyncSession, email: str) -> bool:
+    """Whether a link was mailed to the address just now, and is still good."""
+    theirs = (OneTimeToken.purpose == RESET, OneTimeToken.email == email)
+    recent = OneTimeToken.expires_at > now() + LIFETIME - QUIET
+    newest = await work.scalar(select(OneTimeToken.data).where(*theirs, recent).limit(1))
+    return newest is not None and newest.get("is_mailed", False)
+
+
 async def send_link(work: AsyncSession, user: User) -> None:
     """Mail a new link to its owner; RefusedError as ``new_link``; the caller commits."""
-    link = await new_link(work, user)
+    link = await new_link(work, user, is_mailed=True)
     context = {"name": user.name, "link": link}
     await mail.post(work, user.email, "reset_link", **context)
 
 
-async def new_link(work: AsyncSession, user: User) -> str:
+async def new_link(work: AsyncSession, user: User, *, is_mailed: bool = False) -> str:
     """A link that sets this user's password; earlier ones end.
 
     It remembers the password and the address of today: with another it is void.  Raises
@@ -93,8 +108,9 @@ async def new_link(work: AsyncSession, user: User) -> str:
     if not user.is_active:
         raise RefusedError(f"{user.email} is deactivated. Activate the account first.")
     await locked(work, user.id)
-    await one_time_links.void(work, RESET, user_id=user.id)
-    facts = {"user_id": user.id, "email": user.email, "data": {"password": _today(user)}}
+    await one_time_links.supersede(work, RESET, NEWER, user_id=user.id)
+    data = {"password": _today(user), "is_mailed": is_mailed}
+    facts = {"user_id": user.id, "email": user.email, "data": data}
     token = await one_time_links.new(work, RESET, LIFETIME, **facts)
     log.info("reset link made user=%s", user.id)
     return one_time_links.link(f"/password/reset/{token}/")
@@ -138,6 +154,7 @@ async def reset() -> ResponseReturnValue:
     form = ResetForm(await request.form, user)
     if form.validate_on_submit():
         return await _set_password(user, await hash_password(form.password.data or ""))
+    await load_user()
     return await render_template("accounts/reset.html", form=form, email=user.email), form.status
 
 
@@ -167,9 +184,7 @@ async def _set_password(user: User, hashed: str) -> ResponseReturnValue:
     activity.record(db, owner.id, "password_reset")
     await mail.post(db, owner.email, "was_reset", name=owner.name)
     await db.commit()
-    await one_time_links.drop(RESET)
-    await flash("Your password has been changed. Sign in with the new one.", "success")
-    return redirect(url_for("login.login"), 303)
+    return await lead_to_sign_in(CHANGED, THEN, owner.email)
 
 
 def _is_for(token: OneTimeToken, user: User) -> bool:

@@ -6,14 +6,16 @@ from typing import Any
 import pytest
 from quart import Quart
 
+from sched_async.accounts.one_time_links import ENDED
 from sched_async.accounts.registration.invitations import invite
 from sched_async.app import create_app
 from sched_async.database import begin
 from sched_async.errors import RefusedError
 from sched_async.models import Activity, LoginSession, OneTimeToken, User
+from sched_async.testing import signed_in
 
 from ..mailbox import MAIL_URL, mails, path_in
-from ..pages import Browser, cookie, csrf_token, hidden_fields, log_in, text
+from ..pages import Browser, cookie, csrf_token, hidden_fields, is_signed_in, log_in, text
 from ..rows import all_rows
 from .links import age_tokens, at_once, fill_in, follow, visit
 
@@ -97,7 +99,24 @@ async def test_an_invitation_works_once(app: Quart, client: Browser, alice: User
     assert await accept(client) == 303
     await follow(client, link)
     assert await is_over(client)
-    assert (await client.get(REGISTER)).status_code == 404
+    response = await client.get(REGISTER)
+    assert response.status_code == 404
+    assert "Open the link in this browser" in await text(response), "as where it never was"
+
+
+async def test_where_somebody_else_is_signed_in_a_new_account_leads_to_signing_them_out(
+    app: Quart, alice: User
+) -> None:
+    client = await signed_in(app, alice.email)
+    page = await follow(client, await invited(app))
+    assert "This browser is signed in as" in await text(await client.get(page))
+    response = await fill_in(client, page, **BOB)
+    assert (response.status_code, response.location) == (303, "/logout/")
+    said = (await text(await client.get("/logout/"))).replace("\u2068", "").replace("\u2069", "")
+    assert "Your account is ready. The account is bob@example.org" in said
+    assert "this browser is signed in as alice@example.org" in said
+    await follow(client, await invited(app, "carol@example.org"))
+    assert await is_signed_in(client), "until that person signs out"
 
 
 @pytest.mark.databases("sqlite", "postgresql")
@@ -128,6 +147,8 @@ async def test_a_newer_invitation_to_the_same_address_ends_the_older(
 ) -> None:
     older, others = await invited(app), await invited(app, "carol@example.org")
     newer = await invited(app)
+    await follow(client, older)
+    assert "A newer invitation has been sent since." in await text(await client.get(REGISTER))
     await follow(client, older)
     assert await is_over(client)
     for link in (others, newer):
@@ -256,7 +277,8 @@ async def test_the_first_who_is_invited_is_an_administrator(app: Quart, client: 
     await follow(client, await invited(app))
     assert await accept(client) == 303
     assert (await users(app))["bob@example.org"].is_admin
-    assert await all_rows(app, OneTimeToken) == [], "the link of the set-up is void, too"
+    left = {row.purpose for row in await all_rows(app, OneTimeToken)}
+    assert left == {ENDED}, "the link of the set-up is void, too"
 
 
 async def test_a_form_makes_the_account_that_its_page_named(

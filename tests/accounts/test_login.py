@@ -142,6 +142,17 @@ async def test_whoever_is_signed_in_is_not_asked_again(client: Browser, alice: U
     assert (response.status_code, response.location) == (303, "/appointments/create/")
 
 
+async def test_a_mailed_link_to_sign_in_first_asks_somebody_else_to_sign_out(
+    client: Browser, alice: User
+) -> None:
+    page = await client.get("/login/?other=1")
+    assert page.status_code == 200, "where nobody is signed in, one signs in"
+    await log_in(client, alice.email, ALICE_PASSWORD)
+    response = await client.get("/login/?other=1")
+    assert (response.status_code, response.location) == (303, "/logout/")
+    assert alice.email in await text(await client.get("/logout/"))
+
+
 async def test_the_login_message_is_shown_once(client: Browser) -> None:
     for _ in range(30):
         await client.get("/appointments/")

@@ -1,6 +1,7 @@
 """Forgotten password: asking for a link, using it, and everything by which it ends."""
 
 import asyncio
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from quart import Quart
 from sqlalchemy import update
 
 from sched_async.accounts.admin.actions import set_password
+from sched_async.accounts.password_reset import QUIET
 from sched_async.accounts.password_reset import link_for as operators_link
 from sched_async.app import create_app
 from sched_async.database import begin
@@ -41,6 +43,7 @@ NEW = "eleven slow herons at dusk"
 FORGOT = "/password/forgot/"
 RESET = "/password/reset/"
 NOT_VALID = "This link is no longer valid"
+ELSEWHERE = "Open the link in this browser"
 
 
 async def link_for(app: Quart, client: Browser, email: str = "alice@example.org") -> str:
@@ -175,6 +178,7 @@ async def test_a_link_works_once(app: Quart, client: Browser, alice: User) -> No
     second = app.test_client()
     await follow(second, link)
     assert await is_over(second)
+    assert "It has already been used." in await text(await second.get(RESET))
 
 
 @pytest.mark.databases("sqlite", "postgresql")
@@ -202,6 +206,7 @@ async def test_a_link_is_over_after_an_hour(app: Quart, client: Browser, alice: 
     await age_tokens(app, timedelta(minutes=1))
     assert await is_over(client)
     page = await text(await client.get(RESET))
+    assert "It has expired: it was valid for an hour." in page
     assert f'href="{FORGOT}"' in page, "there is a way to ask again"
 
 
@@ -211,6 +216,7 @@ async def sign_in(app: Quart) -> None:
 
 
 async def ask_again(app: Quart) -> None:
+    await age_tokens(app, QUIET)
     await link_for(app, app.test_client())
 
 
@@ -229,15 +235,61 @@ async def deactivate(app: Quart) -> None:
         await db.execute(update(User).values(is_active=False))
 
 
-@pytest.mark.parametrize("event", [sign_in, ask_again, change_password, change_email, deactivate])
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (sign_in, "Someone has signed in to the account"),
+        (ask_again, "A newer link has been sent since."),
+        (change_password, "It works once"),
+        (change_email, "It works once"),
+        (deactivate, "It works once"),
+    ],
+)
 async def test_a_link_dies_with_what_comes_after_it(
-    app: Quart, client: Browser, alice: User, event: Any
+    app: Quart, client: Browser, alice: User, event: Any, said: str
 ) -> None:
-    """ASVS 6.4.3."""
+    """ASVS 6.4.3: and whoever has the link is told what that was, where that is known."""
     await follow(client, await link_for(app, client))
     assert not await is_over(client)
     await event(app)
     assert await is_over(client)
+    assert said in await text(await client.get(RESET))
+
+
+async def test_five_requests_in_a_minute_send_one_link_which_stays_good(
+    app: Quart, client: Browser, alice: User
+) -> None:
+    link = await link_for(app, client)
+    for _ in range(4):
+        assert (await fill_in(client, FORGOT, email=alice.email)).status_code == 200
+    await settled(app)
+    assert len(await mails(app)) == 1
+    await follow(client, link)
+    assert await choose(client) == 303
+    assert await link_for(app, client), "what was asked in vain does not count"
+
+
+async def test_a_link_of_the_operators_does_not_keep_one_from_being_mailed(
+    app: Quart, client: Browser, alice: User
+) -> None:
+    async with app.app_context():
+        await operators_link(alice.email)
+    assert await link_for(app, client)
+
+
+async def test_where_somebody_else_is_signed_in_the_new_password_leads_to_signing_them_out(
+    app: Quart, alice: User, mallory: User
+) -> None:
+    client = await signed_in(app, mallory.email)
+    page = await follow(client, await link_for(app, client))
+    assert "signed in as mallory@example.org" in re.sub(
+        "<[^>]*>", "", await text(await client.get(page))
+    )
+    response = await fill_in(client, page, password=NEW, password_again=NEW)
+    assert (response.status_code, response.location) == (303, "/logout/")
+    said = (await text(await client.get("/logout/"))).replace("\u2068", "").replace("\u2069", "")
+    assert "The account is alice@example.org" in said
+    assert "this browser is signed in as mallory@example.org" in said
 
 
 async def test_a_link_that_dies_while_its_form_is_filled_in_does_nothing(
@@ -339,8 +391,19 @@ async def test_the_link_of_another_purpose_resets_nothing(
     assert await is_over(client)
 
 
-async def test_without_a_link_there_is_no_form(client: Browser) -> None:
-    assert await is_over(client)
+async def test_without_a_link_the_page_says_to_open_it_in_this_browser(
+    app: Quart, client: Browser, alice: User
+) -> None:
+    """It was opened in a mail app, and the page then in a browser: the link is as good as ever."""
+    link = await link_for(app, app.test_client())
+    await follow(app.test_client(), link)
+    response = await client.get(RESET)
+    assert response.status_code == 404
+    page = await text(response)
+    assert ELSEWHERE in page
+    assert NOT_VALID not in page
+    await follow(client, link)
+    assert await choose(client) == 303
 
 
 async def test_only_a_hash_of_the_token_is_kept(app: Quart, client: Browser, alice: User) -> None:
@@ -424,6 +487,7 @@ async def test_nobody_can_fill_the_mailbox_of_another(app: Quart, alice: User) -
         answers.append(await looks(await fill_in(browser, FORGOT, email="alice@example.org")))
         await settled(app)
         assert len(await mails(app)) == min(index + 1, MAILS_PER_ACCOUNT)
+        await age_tokens(app, QUIET)
     assert all(answer == answers[0] for answer in answers)
 
 

@@ -24,7 +24,7 @@ log = logging.getLogger("sched_async.security")
 async def setup(token: str) -> ResponseReturnValue:
     """Make the first account."""
     if not await _may_set_up(token):
-        return await one_time_links.over(SETUP)
+        return await one_time_links.over(SETUP, token)
     form = AccountForm(await request.form)
     if form.validate_on_submit():
         return await _first_account(token, await form.user())
@@ -40,7 +40,7 @@ async def _may_set_up(token: str) -> bool:
 
 async def _first_account(token: str, user: User) -> ResponseReturnValue:
     if hash_token(token) not in await one_time_links.void(db, SETUP) or await has_accounts(db):
-        return await one_time_links.over(SETUP)
+        return await one_time_links.over(SETUP, token)
     await add_account(db, user)
     activity.record(db, user.id, "registered")
     answer = await complete_login(user, remember=False, wanted=None)

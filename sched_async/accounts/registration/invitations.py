@@ -21,8 +21,8 @@ from ...errors import RefusedError
 from ...models import User
 from .. import one_time_links
 from ..emails import canonical_email
-from ..one_time_links import INVITE
-from ..sessions import public
+from ..one_time_links import INVITE, NEWER
+from ..sessions import load_user, public
 from ..users import is_taken
 from .rules import TAKEN, InvitedForm, find_link, finish
 
@@ -42,7 +42,7 @@ async def invite(work: AsyncSession, email: str) -> str:
     email = canonical_email(email)
     if await is_taken(work, email):
         raise RefusedError(TAKEN, "email")
-    await one_time_links.void(work, INVITE, email=email)
+    await one_time_links.supersede(work, INVITE, NEWER, email=email)
     token = await one_time_links.new(work, INVITE, LIFETIME, email=email)
     link = one_time_links.link(f"/register/{token}/")
     await mail.post(work, email, "invitation", link=link)
@@ -66,6 +66,7 @@ async def accept(email: str) -> ResponseReturnValue:
     form = InvitedForm(await request.form, email)
     if form.validate_on_submit():
         return await _make(await form.user())
+    await load_user()
     page = {"form": form, "invited": email}
     return await render_template("accounts/register.html", **page), form.status
 
@@ -78,4 +79,4 @@ async def _make(user: User) -> ResponseReturnValue:
     token = await one_time_links.take(db, INVITE)
     if token is None or token.email != user.email:
         return await over()
-    return await finish(user, INVITE) or await over()
+    return await finish(user) or await over()

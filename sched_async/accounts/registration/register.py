@@ -27,7 +27,7 @@ from ...models import User
 from ...security import throttle
 from .. import one_time_links
 from ..one_time_links import INVITE, REGISTER
-from ..sessions import public
+from ..sessions import load_user, public
 from ..users import has_accounts
 from . import invitations
 from .rules import AccountForm, find_link, finish
@@ -46,8 +46,11 @@ async def register() -> ResponseReturnValue:
         if email is not None:
             return await invitations.accept(email)
         if await one_time_links.carried(INVITE):
+            answer = await invitations.over()
             await one_time_links.drop(INVITE)
-            return await invitations.over()
+            return answer
+    if current_app.config["REGISTRATION"] == "invite":
+        return await invitations.over()
     return await _ask_for_proof() if await is_open() else abort(404)
 
 
@@ -118,6 +121,7 @@ async def confirm_address() -> ResponseReturnValue:
     form = ConfirmForm(await request.form)
     if form.validate_on_submit():
         return await _make()
+    await load_user()
     page = {"form": form, "token": token}
     return await render_template("accounts/register_confirm.html", **page), form.status
 
@@ -126,7 +130,7 @@ async def _make() -> ResponseReturnValue:
     token = await one_time_links.take(db, REGISTER)
     if token is None:
         return await _over()
-    return await finish(User(email=token.email, **token.data), REGISTER) or await _over()
+    return await finish(User(email=token.email, **token.data)) or await _over()
 
 
 async def _over() -> ResponseReturnValue:

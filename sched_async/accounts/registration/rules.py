@@ -9,7 +9,6 @@ exactly one wins.
 from datetime import timedelta
 from typing import Any
 
-from quart import flash, redirect, url_for
 from quart.typing import ResponseReturnValue
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,6 +23,7 @@ from ...texts import UnfitTextError, one_line
 from ...times import canonical_zone
 from .. import activity, one_time_links
 from ..emails import canonical_email, email_field
+from ..login import lead_to_sign_in
 from ..one_time_links import INVITE, SETUP
 from ..passwords import (
     NewPasswordForm,
@@ -36,6 +36,8 @@ from ..users import has_accounts, is_taken
 
 SETUP_LIFETIME = timedelta(hours=1)
 MAX_NAME = 100
+READY = "Your account is ready."
+THEN = "Sign in to start."
 TAKEN = "There is already an account with this address."
 
 
@@ -78,7 +80,7 @@ async def add_account(work: AsyncSession, user: User) -> None:
     await work.flush()
 
 
-async def finish(user: User, purpose: str) -> ResponseReturnValue | None:
+async def finish(user: User) -> ResponseReturnValue | None:
     """Make the account of a link that was taken, and have its owner sign in.
 
     None when the address has got one meanwhile.
@@ -90,9 +92,7 @@ async def finish(user: User, purpose: str) -> ResponseReturnValue | None:
         return None
     activity.record(db, user.id, "registered")
     await db.commit()
-    await one_time_links.drop(purpose)
-    await flash("Your account is ready. Sign in to start.", "success")
-    return redirect(url_for("login.login"), 303)
+    return await lead_to_sign_in(READY, THEN, user.email)
 
 
 async def find_link(purpose: str) -> OneTimeToken | None:

@@ -27,7 +27,7 @@ from ...texts import isolated
 from .. import activity, one_time_links
 from ..emails import canonical_email, email_field
 from ..fresh_login import fresh_login_required
-from ..one_time_links import CHANGE_EMAIL
+from ..one_time_links import CHANGE_EMAIL, NEWER
 from ..registration.rules import TAKEN
 from ..sessions import current_user, login_required
 from ..users import locked_as_loaded, user_by_email
@@ -69,7 +69,7 @@ async def _ask_for_proof(email: str) -> ResponseReturnValue:
     is_admitted = await throttle.is_admitted(throttle.mail_to("change-email", email))
     user = await _locked()
     if is_admitted:  # an earlier link stays good where no newer one goes out
-        await one_time_links.void(db, CHANGE_EMAIL, user_id=user.id)
+        await one_time_links.supersede(db, CHANGE_EMAIL, NEWER, user_id=user.id)
         await _write_to(email, user)
     activity.record(db, user.id, "email_asked")
     await db.commit()
@@ -113,7 +113,7 @@ async def confirm_address(token: str) -> ResponseReturnValue:
         return await _change(token)
     waiting = await one_time_links.find(CHANGE_EMAIL, token, user_id=current_user.user_id)
     if waiting is None:
-        return await _over()
+        return await _over(token)
     return await render_template("settings/email_confirm.html", token=token, email=waiting.email)
 
 
@@ -122,23 +122,20 @@ async def _change(token: str) -> ResponseReturnValue:
     user = await _locked()
     taken = await one_time_links.take(db, CHANGE_EMAIL, token, user_id=user.id)
     if taken is None or taken.email is None:
-        return await _over()
+        return await _over(token)
     email = taken.email
     try:
         await set_address(db, user, email, "email_changed")
     except IntegrityError:
         await db.rollback()
-        return await _over(email)
+        return await render_template("settings/email_taken.html", taken=email), 409
     await db.commit()
     await flash(f"Your email address is now {isolated(email)}. Use it to sign in.", "success")
     return redirect(url_for(".index"), 303)
 
 
-async def _over(taken: str | None = None) -> ResponseReturnValue:
-    """``taken`` is an address that another account has in the meantime."""
-    if taken:
-        return await render_template("settings/email_taken.html", taken=taken), 409
-    return await one_time_links.over(CHANGE_EMAIL, again=url_for(".index"))
+async def _over(token: str) -> ResponseReturnValue:
+    return await one_time_links.over(CHANGE_EMAIL, token, again=url_for(".index"))
 
 
 async def set_address(work: AsyncSession, user: User, email: str, event: str) -> None:
