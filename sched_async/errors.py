@@ -6,7 +6,7 @@ leads to it in the log.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from math import ceil
 from typing import Any, cast
@@ -186,12 +186,14 @@ def log_failure(*given: Any) -> None:
 
 
 async def http_error(error: HTTPException, advice: str = "", *, as_json: bool = False) -> Response:
-    """The page, or the JSON, for any HTTP status."""
+    """The page, or the JSON, for any HTTP status; an error may bring a ``page`` of its own."""
     code = error.code or 500
     if error.response is not None or code < 400:
         return cast(Response, error.get_response())
-    is_json = as_json or wants_json()
-    response = await (_as_json(code, advice) if is_json else _as_page(code, advice))
+    page: Page = getattr(error, "page", None) or _page(code)
+    if advice:
+        page = replace(page, advice=advice)
+    response = await (_as_json if as_json or wants_json() else _as_page)(code, page)
     response.status_code = code
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
@@ -237,23 +239,18 @@ def wants_json() -> bool:
     )
 
 
-async def _as_json(code: int, advice: str) -> Response:
+async def _as_json(code: int, page: Page) -> Response:
     body = {"status": HTTP_STATUS_CODES.get(code, "Error")}
     if code != 404:  # the original's answer to DELETE is this and no more
-        body["message"] = f"{_page(code).message} {advice}".strip()
+        own = page.advice if page.advice != _page(code).advice else ""
+        body["message"] = f"{page.message} {own}".strip()
     return jsonify(body)
 
 
-async def _as_page(code: int, advice: str) -> Response:
-    page = await render_template(
-        "errors/error.html",
-        code=code,
-        title=_page(code).title,
-        message=_page(code).message,
-        advice=advice or _page(code).advice,
-        request_id=storage().get("request_id", ""),
-    )
-    return cast(Response, await current_app.make_response(page))
+async def _as_page(code: int, page: Page) -> Response:
+    request_id = storage().get("request_id", "")
+    shown = await render_template("errors/error.html", code=code, page=page, request_id=request_id)
+    return cast(Response, await current_app.make_response(shown))
 
 
 def _page(code: int) -> Page:

@@ -7,6 +7,7 @@
 The login session is a row and the cookie a cookie, as if made by the login page.
 """
 
+from secrets import token_urlsafe
 from typing import Any, cast
 
 from quart import Quart, Response
@@ -17,6 +18,7 @@ from sqlalchemy import select
 
 from .accounts.emails import lookup_email
 from .accounts.sessions import new_session
+from .accounts.tokens import form_secret
 from .database import SAFE_METHODS, begin
 from .models import User
 from .security.csrf import HEADER, token_for
@@ -27,9 +29,18 @@ class Client(QuartClient):
 
     async def open(self, path: str, *, method: str = "GET", **given: Any) -> Response:
         if method not in SAFE_METHODS and HEADER not in (given.get("headers") or {}):
-            async with self.session_transaction() as session:
-                given["headers"] = {**(given.get("headers") or {}), HEADER: token_for(session)}
+            given["headers"] = {**(given.get("headers") or {}), HEADER: await self.csrf_token()}
         return await super().open(path, method=method, **given)
+
+    async def csrf_token(self) -> str:
+        """A token as any page has it that this client would be shown."""
+        app = self.app
+        name = app.config["QUART_AUTH_COOKIE_NAME"]
+        held = next((cookie.value for cookie in self.cookie_jar or () if cookie.name == name), "")
+        if login := app.extensions["QUART_AUTH"][0].load_token(held or "", app):
+            return token_for(form_secret(login))
+        async with self.session_transaction() as session:
+            return token_for(session.setdefault("csrf", token_urlsafe(32)))
 
 
 async def signed_in(app: Quart, email: str, *, remember: bool = False) -> Client:

@@ -18,13 +18,13 @@ from sched_async.carried_form import SECRET
 from sched_async.database import begin
 from sched_async.forms import Form
 from sched_async.models import Appointment, Base, LoginSession, OneTimeToken, User
-from sched_async.security.csrf import token_for
 from sched_async.testing import Client, signed_in
 from sched_async.times import now
 
 from .mailbox import MAIL_URL
 from .pages import hidden_fields, text
 from .security import same_for_all
+from .tables import each
 
 pytestmark = pytest.mark.settings(MAIL_URL=MAIL_URL, REGISTRATION="open")
 
@@ -176,6 +176,22 @@ async def test_every_route_is_public_on_purpose(app: Quart, everything: None) ->
     assert await contents(app) == before
 
 
+@each("token", [{}, {"X-CSRF-Token": ""}, {"X-CSRF-Token": "made.up"}])
+async def test_scripts_are_told_of_every_private_route_that_they_have_to_sign_in(
+    app: Quart, everything: None, token: dict[str, str]
+) -> None:
+    """Whatever token for forms they bring: a right one, none, or one that was made up."""
+    client = Client(app)
+    before = await contents(app)
+    for rule, method, path in rules(app, {"GET"} | UNSAFE):
+        if rule.endpoint not in PUBLIC:
+            response = await client.open(path, method=method, headers={"Accept": "*/*", **token})
+            told = response.status_code, response.mimetype
+            assert told == (401, "application/json"), (rule, method)
+            assert "Set-Cookie" not in response.headers
+    assert await contents(app) == before
+
+
 @pytest.mark.parametrize(
     "forged",
     [{"X-CSRF-Token": "made.up"}, {"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "none"}],
@@ -188,7 +204,7 @@ async def test_every_unsafe_method_needs_the_token(
     client = await signed_in(app, "alice@example.org")
     async with client.session_transaction() as session:
         session.update({purpose: token(purpose) for purpose in PURPOSES})
-        headers = {"X-CSRF-Token": token_for(session), **forged}
+    headers = {"X-CSRF-Token": await client.csrf_token(), **forged}
     before = await contents(app)
     for rule, method, path in rules(app, UNSAFE):
         response = await client.open(path, method=method, headers=headers)
@@ -221,8 +237,7 @@ async def test_everything_risky_asks_for_a_proof_first(
     async with app.app_context(), begin() as db:
         await db.execute(sql("UPDATE login_session SET proven_at = proven_at - 600"))
     before = await contents(app)
-    async with client.session_transaction() as session:
-        headers = {**headers, "X-CSRF-Token": token_for(session)}
+    headers = {**headers, "X-CSRF-Token": await client.csrf_token()}
     tried = set()
     for rule, method, path in rules(app, UNSAFE):
         if rule.endpoint in RISKY:

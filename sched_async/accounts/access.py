@@ -24,6 +24,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, not_, or_, select, update
 from ..database import begin, detached, fetch
 from ..models import LoginSession, User
 from ..request_scope import storage
+from ..security import csrf
 from ..times import now
 from .current_user import CurrentUser
 from .session_cookies import current_user, extension
@@ -60,6 +61,7 @@ def init_app(app: Quart) -> None:
     app.config.setdefault("LOGIN_VIEW", "login.login")
     app.config.setdefault("LOGIN_MESSAGE", LOGIN_MESSAGE)
     app.before_request(require_login)
+    app.before_request(csrf.require_token)  # who has to sign in first is told that
     app.before_websocket(require_login_on_websocket)
 
 
@@ -81,6 +83,7 @@ async def require_login() -> None:
         return
     await load_user()  # the 404 of an unknown address has a header with a name, too
     if rule is not None and not current_user.is_authenticated:
+        await request.form  # what cannot be read is refused first; the rest may be kept
         raise Unauthorized
 
 

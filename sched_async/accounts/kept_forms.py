@@ -12,24 +12,28 @@ from werkzeug.datastructures import MultiDict
 from ..carried_form import CARRIED, CarriedForm
 from ..errors import http_error, wants_json
 from ..local_paths import page_to_return_to
-from ..security.csrf import StaleFormError
-from .access import flash_once, is_public
+from ..security import csrf
+from .access import flash_once
 from .login import LoginForm
 from .sessions import current_user, load_user
 
 OUT_OF_DATE = "The page you sent this from was out of date."
 LOGIN_OUT_OF_DATE = "This page was out of date. Please enter your password again."
+FORM_NO_COOKIES = f"{csrf.NO_COOKIES} Allow them for this site first."
+LOGIN_NO_COOKIES = f"{FORM_NO_COOKIES} Then enter your password again."
 
 
 def init_app(app: Quart) -> None:
     app.register_error_handler(Unauthorized, send_to_login)
-    app.register_error_handler(StaleFormError, send_again)
+    app.register_error_handler(csrf.StaleFormError, send_again)
 
 
 async def send_to_login(error: Unauthorized) -> ResponseReturnValue:
     """The sign-in page with what was typed, or 303 to it; JSON for fetch and for scripts."""
     if wants_json() or not _names_pages():
         return await http_error(error, as_json=True)
+    if not await csrf.is_ours():
+        return await http_error(await csrf.refusal())
     login = current_app.config["LOGIN_VIEW"]
     if request.endpoint == "login.logout":  # nobody signs in in order to sign out
         return redirect(url_for(login), 303)
@@ -54,22 +58,21 @@ def _names_pages() -> bool:
     return not accepted or any(name.startswith(("text/", "application/xhtml")) for name in accepted)
 
 
-async def send_again(error: StaleFormError) -> ResponseReturnValue:
-    """The page with one button, or the sign-in page where signing in comes first."""
-    if wants_json() or request.method != "POST" or request.endpoint is None:
+async def send_again(error: csrf.StaleFormError) -> ResponseReturnValue:
+    """The page with one button, and what was wrong; of the sign-in page, that page once more."""
+    if wants_json() or request.method != "POST" or not await csrf.is_ours():
         return await http_error(error)
     await load_user()
-    if not (current_user.is_authenticated or is_public(current_app, request.endpoint)):
-        return await send_to_login(Unauthorized())
+    has_cookies = not isinstance(error, csrf.NoCookiesError)
     carried = await CarriedForm.of_request()
     is_waiting = carried.action != request.path and current_user.is_authenticated
     if request.endpoint == "login.login" and not is_waiting:
-        return await _login_again()
-    return await carried.send_again(OUT_OF_DATE), 403
+        return await _login_again(LOGIN_OUT_OF_DATE if has_cookies else LOGIN_NO_COOKIES)
+    return await carried.send_again(OUT_OF_DATE if has_cookies else FORM_NO_COOKIES), 403
 
 
-async def _login_again() -> ResponseReturnValue:
+async def _login_again(happened: str) -> ResponseReturnValue:
     """The password is not carried, so that a button alone would not do."""
     form = LoginForm(await request.form)
-    form.say_only(LOGIN_OUT_OF_DATE)
+    form.say_only(happened)
     return await render_template("accounts/login.html", form=form), 403

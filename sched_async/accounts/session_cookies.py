@@ -28,6 +28,7 @@ from ..config import PublicUrl
 from ..request_scope import storage
 from ..times import now
 from .current_user import CurrentUser
+from .tokens import form_secret
 
 REMEMBERED = timedelta(days=30)
 MAX_COOKIE = 3900  # bytes, of the 4096 that browsers keep with name and attributes
@@ -65,6 +66,15 @@ class Sessions(QuartAuth):
         current = request if has_request_context() else websocket
         pairs = ";".join(current.headers.getlist("Cookie")).split(";")
         return [pair.partition("=")[0].strip() for pair in pairs].count(str(self.cookie_name))
+
+    def form_secret(self, *, was_sent: bool = False) -> str | None:
+        """What the next forms of this browser are tied to, or those that it has sent.
+
+        None without a login session; one that is over still tells that a form was its own.
+        """
+        user = None if was_sent else storage().get("user")
+        token = self.load_cookie() if user is None else user.auth_id
+        return None if token is None else form_secret(token)
 
     def login_user(self, user: AuthUser) -> None:
         storage()["user"] = user

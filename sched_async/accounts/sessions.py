@@ -18,7 +18,7 @@ from .access import has_ended, load_user, public
 from .clients import origin
 from .current_user import CurrentUser
 from .session_cookies import REMEMBERED, current_user, extension
-from .tokens import hash_token, new_token
+from .tokens import hash_token, new_token, renewal
 
 __all__ = ["current_user", "load_user", "login_required", "login_user", "logout_user", "public"]
 
@@ -60,13 +60,14 @@ def new_session(user: User, remember: bool) -> tuple[str, LoginSession]:
 async def confirm_login() -> None:
     """Note that this is the owner, and give the session a new token; the old one ends.
 
-    Its lifetime goes on as it was.  A session that has ended since the request came is not
-    renewed, and its request changes nothing.  A view commits before it answers.
-    (ASVS 7.2.4 and 7.4.1.)
+    Its lifetime goes on as it was, and forms made in it stay good.  A session that has ended
+    since the request came is not renewed, and its request changes nothing.  A view commits
+    before it answers.  (ASVS 7.2.4 and 7.4.1.)
     """
-    user, login, token = current_user.user, current_user.login, new_token()
-    if user is None or login is None:
+    user, login, before = current_user.user, current_user.login, current_user.auth_id
+    if user is None or login is None or before is None:
         raise Unauthorized
+    token = renewal(before)
     changed = {"token_hash": hash_token(token), "proven_at": now()}
     renewing = update(LoginSession).where(LoginSession.id == login.id).values(changed)
     if await db.scalar(renewing.returning(LoginSession.id)) is None:

@@ -15,3 +15,16 @@ def new_token() -> str:
 def hash_token(token: str) -> str:
     """SHA-256 is enough for 256 random bits; a slow hash is for what people choose."""
     return hashlib.sha256(token.encode("utf-8")).hexdigest()
+
+
+def renewal(token: str) -> str:
+    """Another token for the same session: only its ``form_secret`` stays what it was."""
+    return f"{new_token()}.{form_secret(token)}"
+
+
+def form_secret(token: str) -> str:
+    """What ties forms to a login session, in all of its tabs and over its renewals.
+
+    Never the hash that the database has, so that a copy of it forges no form.
+    """
+    return token.partition(".")[2] or hash_token(f"forms {token}")

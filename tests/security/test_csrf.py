@@ -15,6 +15,7 @@ from quart.testing import QuartClient
 from sched_async.app import create_app
 from sched_async.models import User
 from sched_async.security.csrf import FIELD, HEADER
+from sched_async.testing import signed_in
 
 from ..conftest import ALICE_PASSWORD
 from ..pages import cookie, csrf_token, hidden_fields, log_in, text
@@ -66,6 +67,49 @@ async def test_tokens_differ_and_every_one_of_them_works(app: Quart, hers: Quart
         response = await hers.post(CREATE, form=DENTIST | {FIELD: token})
         assert response.status_code == 303
     assert await kept(app) == 4
+
+
+async def test_tabs_that_are_restored_at_once_share_what_their_forms_are_tied_to(
+    app: Quart, alice: User
+) -> None:
+    """The lasting cookie is all they have, and neither takes the other's away."""
+    lasting = cookie(await signed_in(app, alice.email, remember=True)) or ""
+    tabs = [QuartClient(app) for _ in range(3)]
+    for tab in tabs:
+        tab.set_cookie("localhost", "sched_login", lasting)
+    pages = zip(tabs, (CREATE, "/confirm/", CREATE), strict=True)
+    tokens = [await csrf_token(tab, path) for tab, path in pages]
+    for tab in tabs[1:]:
+        assert cookie(tab, "sched_session") is None
+        for token in tokens:
+            made = await tab.post(CREATE, form=DENTIST | {FIELD: token})
+            assert made.status_code == 303
+    assert await kept(app) == 6
+
+
+async def test_confirming_in_one_tab_leaves_the_forms_of_others_good(
+    app: Quart, alice: User
+) -> None:
+    hers = await signed_in(app, alice.email)
+    before, held = await csrf_token(hers, CREATE), cookie(hers)
+    for _ in range(2):
+        assert (await hers.post("/confirm/", form={"password": ALICE_PASSWORD})).status_code == 303
+        assert cookie(hers) != held
+    made = await hers.post(CREATE, form=DENTIST | {FIELD: before}, headers={HEADER: before})
+    assert made.status_code == 303
+    again = await signed_in(app, alice.email)
+    response = await refused(again, CREATE, form=DENTIST, headers={HEADER: before})
+    assert response.status_code == 403, "but another session's are not"
+
+
+async def test_nobodys_token_is_none_of_whoever_is_signed_in(app: Quart, alice: User) -> None:
+    """Nor can a cookie that was planted before make it one."""
+    nobody = QuartClient(app)
+    token = await csrf_token(nobody)
+    hers = await signed_in(app, alice.email)
+    hers.set_cookie("localhost", "sched_session", cookie(nobody, "sched_session") or "")
+    response = await refused(hers, CREATE, form=DENTIST, headers={HEADER: token})
+    assert response.status_code == 403
 
 
 async def wrong_tokens(app: Quart, hers: QuartClient) -> dict[str, str]:
@@ -392,3 +436,27 @@ async def test_an_old_page_of_whoever_is_signed_out_asks_to_sign_in_first(
     sent = await hers.post(CREATE, form=await hidden_fields(kept_page))
     assert sent.status_code == 303
     assert await kept(app) == 1
+
+
+SAYS_NO_COOKIES = "Your browser sent no cookie with this form, and it works only with cookies."
+
+
+@each("headers", [*OURS, {}, {"Accept": "application/json"}])
+@each(
+    ("path", "form"), [(LOGIN, RIGHT), ("/register/", {"name": "Ada", "email": "ada@example.org"})]
+)
+@pytest.mark.settings(MAIL_URL="smtp://mail.example.org", REGISTRATION="open")
+async def test_a_browser_that_keeps_no_cookies_is_told_so(
+    app: Quart, alice: User, headers: dict[str, str], path: str, form: dict[str, str]
+) -> None:
+    """And one that keeps them, that its form is old."""
+    token = await csrf_token(QuartClient(app), path)
+    other = QuartClient(app)
+    await other.get(LOGIN)
+    for browser, is_told in ((QuartClient(app, use_cookies=False), True), (other, False)):
+        answer = await refused(browser, path, form=form | {FIELD: token}, headers=headers)
+        page = await text(answer)
+        assert answer.status_code == 403
+        assert (SAYS_NO_COOKIES in page) == is_told
+        assert ("out of date" in page or "a form works only in the browser" in page) != is_told
+        assert (next(iter(form.values())) in page) == (headers in OURS), "what was typed is kept"
