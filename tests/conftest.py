@@ -43,6 +43,12 @@ from .servers import (
 SECRET_KEY = "zT4-mW9_kQ2-xB7_hN5-rJ8_cV3-pL6_gD1"
 ALICE_PASSWORD = "nine teal kayaks under plaster"
 MALLORY_PASSWORD = "burnt ochre goose on a ladder"
+ALICE = {
+    "name": "Alice",
+    "email": "alice@example.org",
+    "password": ALICE_PASSWORD,
+    "timezone": "Europe/Berlin",
+}
 
 CHEAP_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 MEMORY = Path("/dev/shm")
@@ -91,6 +97,16 @@ def memory() -> Iterator[Path]:
 def blank_sqlite(memory: Path) -> Path:
     path = memory / "blank.db"
     asyncio.run(database.upgrade(f"sqlite+aiosqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def alices_sqlite(blank_sqlite: Path) -> Path:
+    """A SQLite file to copy, in which Alice has an account."""
+    folder = blank_sqlite.parent / "alice"
+    folder.mkdir()
+    path = Path(shutil.copy(blank_sqlite, folder / "sched.db"))
+    asyncio.run(add_alice({"DATA_DIR": folder}))
     return path
 
 
@@ -188,6 +204,12 @@ def hashing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         yield
 
 
+async def add_alice(settings: Mapping[str, Any]) -> None:
+    """Her account, in the database that these settings name."""
+    async with lifespan.working(create_app(settings)):
+        await create_account(**ALICE)
+
+
 def made_once(settings: Mapping[str, Any]) -> Quart:
     """An app by these settings: as new, although another test may have had it before."""
     key = repr(
@@ -224,12 +246,7 @@ def client(app: Quart) -> QuartClient:
 @pytest.fixture
 async def alice(app: Quart) -> User:
     async with app.app_context():
-        return await create_account(
-            name="Alice",
-            email="alice@example.org",
-            password=ALICE_PASSWORD,
-            timezone="Europe/Berlin",
-        )
+        return await create_account(**ALICE)
 
 
 @pytest.fixture

@@ -5,14 +5,16 @@ host names.  Here a browser as plain as can be keeps the rules, and the command 
 in a process beside the server.
 """
 
+import asyncio
 import http.client
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -21,12 +23,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from .conftest import ALICE_PASSWORD
+from .conftest import ALICE_PASSWORD, add_alice
 from .servers import ROOT, WebServer, free_port, hypercorn_server
 
 ALICE = "alice@example.org"
 NAME = "sched.test"
 CONFIGS = {"hypercorn.toml": ROOT / "hypercorn.toml", "no config": None}
+COMMANDS = [("sign-out",), ("set-password", "--password-stdin"), ("deactivate", "--yes")]
 
 
 class Browser:
@@ -93,49 +96,42 @@ def command(environment: Mapping[str, str], *arguments: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def with_alice(**environment: str) -> dict[str, str]:
-    """The environment of a server, on whose database Alice now has an account."""
-    command(environment, "db", "upgrade")
-    words = f"user add {ALICE} --name Alice --timezone Europe/Berlin --password-stdin"
-    command(environment, *words.split())
-    return environment
+@pytest.fixture
+def environment(alices_sqlite: Path, tmp_path: Path) -> dict[str, str]:
+    """Of a server where Alice has an account, and of the commands beside it."""
+    shutil.copy(alices_sqlite, tmp_path)
+    return {"SCHED_DATA_DIR": str(tmp_path)}
 
 
-@pytest.fixture(scope="module", params=CONFIGS)
-def alices(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[WebServer, dict[str, str]]]:
-    """A server where Alice has an account, and the environment it shares with commands."""
-    environment = with_alice(SCHED_DATA_DIR=str(tmp_path_factory.mktemp("alice")))
-    with hypercorn_server(environment, config=CONFIGS[request.param]) as server:
-        yield server, environment
-
-
-@pytest.mark.parametrize("end", ["logout", "deactivate", "sign-out", "set-password"])
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_a_copied_cookie_is_worth_nothing_when_the_session_has_ended(
-    alices: tuple[WebServer, dict[str, str]], end: str
+    environment: dict[str, str], config: Path | None
 ) -> None:
-    server, environment = alices
-    command(environment, "user", "activate", ALICE)
-    alice = Browser(server)
-    alice.log_in()
-    copies = [Browser(server, cookies=alice.cookies) for _ in range(2)]
-    assert copies[0].is_signed_in()
-    assert f"sched_login_{server.port}" in alice.cookies
-    if end == "logout":
-        alice.log_out()
-    else:
-        options = {"set-password": ["--password-stdin"], "deactivate": ["--yes"]}.get(end, [])
-        command(environment, "user", end, ALICE, *options)
-    for browser in (alice, *copies):
-        assert not browser.is_signed_in()
-        assert f"sched_login_{server.port}" not in browser.cookies
+    with hypercorn_server(environment, config=config) as server:
+        for end in (
+            [],
+            ["sign-out"],
+            ["set-password", "--password-stdin"],
+            ["deactivate", "--yes"],
+        ):
+            alice = Browser(server)
+            alice.log_in()
+            copies = [Browser(server, cookies=alice.cookies) for _ in range(2)]
+            assert copies[0].is_signed_in()
+            assert f"sched_login_{server.port}" in alice.cookies
+            if end:
+                command(environment, "user", *end, ALICE)
+            else:
+                alice.log_out()
+            for browser in (alice, *copies):
+                assert not browser.is_signed_in(), end
+                assert f"sched_login_{server.port}" not in browser.cookies, end
 
 
-def test_signing_in_works_by_a_host_name_without_tls(tmp_path: Path) -> None:
+def test_signing_in_works_by_a_host_name_without_tls(environment: dict[str, str]) -> None:
     port = free_port()
     url = f"http://{NAME}:{port}"
-    environment = with_alice(SCHED_DATA_DIR=str(tmp_path), SCHED_PUBLIC_URL=url)
+    environment["SCHED_PUBLIC_URL"] = url
     with hypercorn_server(environment, port=port) as server:
         alice = Browser(server, f"{NAME}:{port}")
         alice.log_in()
@@ -147,7 +143,8 @@ def test_signing_in_works_by_a_host_name_without_tls(tmp_path: Path) -> None:
 @pytest.mark.databases("postgresql")
 def test_who_signs_out_at_one_node_is_signed_out_at_the_other(settings: dict[str, Any]) -> None:
     shared = settings | {"PUBLIC_URL": f"http://{NAME}"}
-    environment = with_alice(**{f"SCHED_{name}": str(value) for name, value in shared.items()})
+    environment = {f"SCHED_{name}": str(value) for name, value in shared.items()}
+    asyncio.run(add_alice(settings))
     with hypercorn_server(environment) as one, hypercorn_server(environment) as other:
         alice = Browser(one, NAME)
         alice.log_in()
@@ -170,8 +167,7 @@ def test_sigterm_ends_it_with_0_while_somebody_is_connected(
         assert "Traceback" not in server.output()
 
 
-def test_whoever_is_signed_in_still_is_after_a_restart(tmp_path: Path) -> None:
-    environment = with_alice(SCHED_DATA_DIR=str(tmp_path))
+def test_whoever_is_signed_in_still_is_after_a_restart(environment: dict[str, str]) -> None:
     with hypercorn_server(environment) as before:
         alice = Browser(before)
         alice.log_in()

@@ -18,7 +18,6 @@ from .servers import ROOT, WebServer, hypercorn_server
 
 LITTER = ("__pycache__", "*.egg-info", "build", "dist", "instance")
 HIDDEN_LITTER = (".git", ".venv*", ".coverage*", ".*_cache")
-SDIST = "from hatchling.build import build_sdist; build_sdist('..')"
 
 
 def run(*command: str | Path, folder: Path) -> None:
@@ -26,26 +25,32 @@ def run(*command: str | Path, folder: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def build(target: str, folder: Path) -> Path:
+    """What is handed out, made in a folder from a copy of the tree that it leaves beside it."""
+    source = folder / "source"
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*LITTER, *HIDDEN_LITTER))
+    run(sys.executable, "-m", "hatchling", "build", "-t", target, "-d", folder, folder=source)
+    [made] = folder.glob("sched_async-*")
+    return made
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Path:
     """The interpreter of a fresh virtual environment that has the wheel."""
-    # Built from a copy: a build leaves its litter beside the sources.
-    folder = tmp_path_factory.mktemp("wheel")
-    source = shutil.copytree(ROOT, folder / "source", ignore=shutil.ignore_patterns(".*", *LITTER))
-    quietly = ("-m", "pip", "--quiet", "--disable-pip-version-check")
-    run(sys.executable, *quietly, "wheel", "--no-deps", "-w", folder, source, folder=folder)
-    [wheel] = folder.glob("sched_async-*.whl")
-    shutil.rmtree(source)
-    run(sys.executable, "-m", "venv", folder / "venv", folder=folder)
-    python = folder / "venv" / "bin" / "python"
-    run(python, *quietly, "install", wheel, folder=folder)
+    wheel = build("wheel", tmp_path)
+    shutil.rmtree(tmp_path / "source")
+    run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv", folder=tmp_path)
+    python = tmp_path / "venv" / "bin" / "python"
+    pip = (sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check")
+    run(*pip, "--quiet", "install", "--no-compile", wheel, folder=tmp_path)
     return python
 
 
-@pytest.fixture(scope="module")
-def server(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
+@pytest.fixture
+def server(python: Path, tmp_path: Path) -> Iterator[WebServer]:
     """Hypercorn with none of our files around, and no setting but its own address."""
-    empty = tmp_path_factory.mktemp("empty")
+    empty = tmp_path / "empty"
+    empty.mkdir()
     with hypercorn_server({}, config=None, folder=empty, python=python) as server:
         yield server
 
@@ -60,22 +65,17 @@ def get(server: WebServer, path: str) -> tuple[int, str]:
         connection.close()
 
 
-def test_an_installed_wheel_serves_its_login_page(server: WebServer) -> None:
+def test_an_installed_wheel_serves_its_pages_and_files_and_makes_its_database(
+    server: WebServer,
+) -> None:
     status, page = get(server, "/login/")
     assert status == 200
     assert 'name="password"' in page
-
-
-def test_an_installed_wheel_serves_all_files_that_a_page_names(server: WebServer) -> None:
-    _, page = get(server, "/login/")
     files = re.findall(r'(?:href|src)="(/static/[^"]+)"', page)
     assert any(".css" in file for file in files)
     for file in files:
         status, content = get(server, file)
         assert (status, bool(content)) == (200, True), file
-
-
-def test_an_installed_wheel_makes_and_migrates_its_database(server: WebServer) -> None:
     assert get(server, "/health/ready")[0] == 200
     assert server.setup_link() is not None
 
@@ -84,13 +84,8 @@ def files_in(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_the_source_distribution_leaves_nothing_out(python: Path, tmp_path: Path) -> None:
-    ignore = shutil.ignore_patterns(*LITTER, *HIDDEN_LITTER)
-    source = shutil.copytree(ROOT, tmp_path / "source", ignore=ignore)
-    run(python, "-m", "pip", "--quiet", "install", "hatchling>=1.26", folder=tmp_path)
-    run(python, "-c", SDIST, folder=source)
-    [archive] = tmp_path.glob("sched_async-*.tar.gz")
+def test_the_source_distribution_leaves_nothing_out(tmp_path: Path) -> None:
+    archive = build("sdist", tmp_path)
     with tarfile.open(archive) as made:
         names = {name.partition("/")[2] for name in made.getnames()}
-    missing = files_in(source) - names
-    assert missing == set()
+    assert files_in(tmp_path / "source") - names == set()

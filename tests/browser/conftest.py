@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -12,7 +10,6 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
-from ..conftest import ALICE_PASSWORD
 from ..servers import WebServer, free_port, hypercorn_server, unavailable
 from .visitor import HEIGHT, USUAL, Visitor, Window
 
@@ -67,6 +64,7 @@ def open_window(browser: Browser, request: pytest.FixtureRequest) -> OpenWindow:
         context = await browser.new_context(
             viewport={"width": window.width, "height": HEIGHT},
             color_scheme=window.scheme,
+            reduced_motion="reduce",  # colours are measured, and must not be on their way
             java_script_enabled=window.script,
             locale="en-GB",
             timezone_id="Europe/Berlin",
@@ -89,38 +87,23 @@ def new_server(tmp_path: Path) -> Iterator[WebServer]:
 
 
 @pytest.fixture(scope="session")
-def alices_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
+def alices_server(
+    alices_sqlite: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[WebServer]:
     """A server where Alice has an account; tests share it, and leave no appointments."""
     folder = tmp_path_factory.mktemp("alice")
-    add_alice(folder)
+    shutil.copy(alices_sqlite, folder)
     with hypercorn_server({"SCHED_DATA_DIR": str(folder)}) as server:
         yield server
 
 
 @pytest.fixture
-def named_server(tmp_path: Path) -> Iterator[WebServer]:
+def named_server(alices_sqlite: Path, tmp_path: Path) -> Iterator[WebServer]:
     """Alice's account on a server that people reach by a name, without TLS."""
-    add_alice(tmp_path)
+    shutil.copy(alices_sqlite, tmp_path)
     port = free_port()
     url = f"http://{NAMED_HOST}:{port}"
     environment = {"SCHED_DATA_DIR": str(tmp_path), "SCHED_PUBLIC_URL": url}
     with hypercorn_server(environment, port=port) as server:
         server.url = url
         yield server
-
-
-def add_alice(folder: Path) -> None:
-    run(folder, "db upgrade")
-    who = "alice@example.org --name Alice --timezone Europe/Berlin"
-    run(folder, f"user add {who} --password-stdin")
-
-
-def run(folder: Path, words: str) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "sched_async", *words.split()],
-        env=os.environ | {"SCHED_DATA_DIR": str(folder)},
-        input=ALICE_PASSWORD + "\n",
-        text=True,
-        capture_output=True,
-        check=True,
-    )

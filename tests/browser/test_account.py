@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import re
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -19,7 +20,7 @@ from sched_async.app import create_app
 from ..conftest import ALICE_PASSWORD
 from ..mailbox import MAIL_URL
 from ..servers import WebServer, hypercorn_server
-from .conftest import OpenWindow, add_alice
+from .conftest import OpenWindow
 from .visitor import Visitor, Window
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -72,10 +73,10 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(alices_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Alice, who has the first account, is its administrator."""
     folder = tmp_path_factory.mktemp("account")
-    add_alice(folder)
+    shutil.copy(alices_sqlite, folder)
     environment = {
         "SCHED_DATA_DIR": str(folder),
         "SCHED_MAIL_URL": MAIL_URL,

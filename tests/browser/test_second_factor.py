@@ -1,5 +1,7 @@
 """The second factor by hand: set up from the key in the page, used, lost, and turned off."""
 
+import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,18 +10,19 @@ import pytest
 
 from ..accounts.factors import SET_UP, STATE, STEP, recovery_codes_in
 from ..conftest import ALICE_PASSWORD
-from ..servers import WebServer
-from .conftest import OpenWindow, add_alice
+from ..servers import WebServer, hypercorn_server
+from .conftest import OpenWindow
 from .visitor import Visitor
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest.fixture
-def server(new_server: WebServer, tmp_path: Path) -> WebServer:
+def server(alices_sqlite: Path, tmp_path: Path) -> Iterator[WebServer]:
     """Of Alice alone: what is done here stays with her account."""
-    add_alice(tmp_path)
-    return new_server
+    shutil.copy(alices_sqlite, tmp_path)
+    with hypercorn_server({"SCHED_DATA_DIR": str(tmp_path)}) as server:
+        yield server
 
 
 async def test_a_person_can_set_it_up_sign_in_with_it_and_turn_it_off(
