@@ -193,15 +193,10 @@ def settings(database_url: str, request: pytest.FixtureRequest, tmp_path: Path) 
 
 
 @pytest.fixture(autouse=True)
-def hashing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def hashing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cheap, but for tests of hashing and of time, which are marked ``real_hashing``."""
-    if request.node.get_closest_marker("real_hashing"):
-        passwords._nobodys.cache_clear()
-        yield
-        passwords._nobodys.cache_clear()
-    else:
+    if not request.node.get_closest_marker("real_hashing"):
         monkeypatch.setattr(passwords, "hasher", CHEAP_HASHER)
-        yield
 
 
 async def add_alice(settings: Mapping[str, Any]) -> None:

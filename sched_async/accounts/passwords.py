@@ -8,17 +8,19 @@ memory stays bounded.  Passwords count byte for byte after Unicode's NFC.
 
 import asyncio
 import re
+import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from threading import BoundedSemaphore
 from typing import TypeVar, cast
 
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 from quart import Quart, current_app
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 from werkzeug.security import check_password_hash
 from wtforms import Field, PasswordField
 from wtforms.validators import EqualTo, InputRequired
@@ -38,9 +40,12 @@ QUEUE = 40  # who may wait for a thread; the next is asked to try again
 CONTEXT_WORDS = ("sched", "async", "appointment", "calendar")
 LEFT_OVER = 8  # characters a new password needs besides what anyone could guess
 ARGON2 = "$argon2"
+KINDS_SECONDS = 60
 PASSES = 2
 MEMORY = 19 * 1024  # KiB
 
+COMMON = "This password is too common. Choose another."
+BEGINS_COMMONLY = "This begins with a common password and adds too little. Choose another."
 HINT = f"At least {MIN_LENGTH} characters. A few random words are easy to remember."
 
 Result = TypeVar("Result")
@@ -66,6 +71,7 @@ class HashingPool:
 def init_app(app: Quart) -> None:
     @app.after_serving
     async def stop_threads() -> None:
+        app.extensions.pop("hash_kinds", None)
         pool = app.extensions.pop("hashing", None)
         if pool is not None:
             pool.executor.shutdown(wait=False)
@@ -107,13 +113,15 @@ async def check_within_limits(email: str, password: str) -> tuple[User | None, T
 async def find_by_password(email: str, password: str) -> User | None:
     """The user with this email and password, even if deactivated; or None.
 
-    Unknown, wrong and inactive take the same time: each costs one hash, during which
+    Unknown, wrong and inactive take the same time: each costs the same hashes, during which
     no connection is held.
     """
     query = select(User).where(User.email == lookup_email(email)).limit(1)
     async with reading() as session:
         user = await session.scalar(query)
-    right = await _pool().run(verify, user.password_hash if user else None, normal(password))
+        kinds = await _kinds(session)
+    kept = user.password_hash if user else None
+    right = await _pool().run(verify, kept, normal(password), kinds)
     if user is None or not right:
         return None
     is_weak = user.is_active and needs_rehash(user.password_hash)
@@ -138,36 +146,66 @@ async def hash_password(password: str) -> str:
     return await _pool().run(hasher.hash, normal(password))
 
 
-def verify(kept: str | None, password: str) -> bool:
+async def _kinds(session: AsyncSession) -> frozenset[str]:
+    """Every kind of hash besides today's that an account has; asked once a minute."""
+    until, kinds = current_app.extensions.get("hash_kinds", (0.0, frozenset()))
+    if time.monotonic() >= until:
+        older = ~User.password_hash.startswith(_todays_kind(), autoescape=True)
+        found = await session.scalars(select(func.substr(User.password_hash, 1, 80)).where(older))
+        kinds = frozenset(map(kind_of, found))
+        current_app.extensions["hash_kinds"] = time.monotonic() + KINDS_SECONDS, kinds
+    return cast(frozenset[str], kinds)
+
+
+def kind_of(kept: str) -> str:
+    """How a hash was made, which decides how long it takes.
+
+    >>> kind_of("pbkdf2:sha256:260000$salt$00"), kind_of("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$00")
+    ('pbkdf2:sha256:260000', '$argon2id$v=19$m=19456,t=2,p=1')
+    """
+    parts = kept.split("$")
+    return "$".join(parts[:4] if kept.startswith(ARGON2) else parts[:1])
+
+
+def verify(kept: str | None, password: str, kinds: Iterable[str] = ()) -> bool:
     """Whether a (normal) password fits a kept hash; None stands for nobody's.
 
-    Accounts of the original have Werkzeug's hashes.  Those are quick to check, so a
-    wrong password pays for an argon2 hash as well: the time does not tell them apart.
+    Accounts of the original have Werkzeug's hashes, of which some take a tenth of a millisecond
+    and some a quarter of a second.  So a wrong password pays for one hash of today's kind and one
+    of each other kind that anybody has, whoever's it is: the time does not tell them apart.
     """
-    if kept is not None and not kept.startswith(ARGON2):
-        if _fits_original(kept, password):
-            return True
-        kept = None
-    try:
-        return hasher.verify(kept or _nobodys(), password) and kept is not None
-    except (VerificationError, InvalidHashError):
-        return False
+    if kept is not None and _fits(kept, password):
+        return True
+    own = kind_of(kept) if kept is not None and _is_readable(kept) else None
+    for kind in sorted({_todays_kind(), *kinds} - {own}):
+        _fits(f"{kind}${'A' * 22}${'A' * 43}", password)
+    return False
 
 
-def _fits_original(kept: str, password: str) -> bool:
+def _todays_kind() -> str:
+    return f"$argon2id$v=19$m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+
+
+def _fits(kept: str, password: str) -> bool:
     try:
+        if kept.startswith(ARGON2):
+            return hasher.verify(kept, password)
         return check_password_hash(kept, password)
-    except ValueError:  # a kind of hash that Werkzeug does not know, or not any more
+    except (VerificationError, InvalidHashError, ValueError):  # the last for what nobody knows
         return False
+
+
+def _is_readable(kept: str) -> bool:
+    """Whether it was computed at all."""
+    try:
+        extract_parameters(kept)
+    except InvalidHashError:
+        return not kept.startswith(ARGON2)
+    return True
 
 
 def needs_rehash(kept: str) -> bool:
     return not kept.startswith(ARGON2) or hasher.check_needs_rehash(kept)
-
-
-@cache
-def _nobodys() -> str:
-    return hasher.hash("nobody has this password")
 
 
 def normal(password: str) -> str:
@@ -210,8 +248,10 @@ def check_new(password: str, *known: str) -> str:
     if any(unicodedata.category(char) == "Cs" or char == "\0" for char in password):
         raise RefusedError("This contains a character that can't be used.", "password")
     plain = normal(password).casefold()
-    if _is_common(plain):
-        raise RefusedError("This password is too common. Choose another.", "password")
+    if plain in common_passwords():
+        raise RefusedError(COMMON, "password")
+    if _begins_commonly(plain):
+        raise RefusedError(BEGINS_COMMONLY, "password")
     if len(_without_known(plain, *known)) < LEFT_OVER:
         raise RefusedError(
             "This is too similar to your name or email, or to the name of this site.",
@@ -220,8 +260,8 @@ def check_new(password: str, *known: str) -> str:
     return password
 
 
-def _is_common(plain: str) -> bool:
-    """Whether it is a common password, or begins with one and adds little."""
+def _begins_commonly(plain: str) -> bool:
+    """Whether it begins with a common password and adds little."""
     bare = plain.rstrip("0123456789!?.*#$")
     starts = (plain[: len(plain) - added] for added in range(LEFT_OVER))
     return any(text in common_passwords() for text in (bare, *starts))
