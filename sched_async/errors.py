@@ -248,8 +248,14 @@ async def _as_json(code: int, page: Page) -> Response:
 
 
 async def _as_page(code: int, page: Page) -> Response:
-    request_id = storage().get("request_id", "")
-    shown = await render_template("errors/error.html", code=code, page=page, request_id=request_id)
+    look = current_app.extensions["look_who_asks"]
+    shown = await render_template(
+        "errors/error.html",
+        code=code,
+        page=page,
+        is_nobody=not await look(is_database_away=code == ServiceUnavailable.code),
+        request_id=storage().get("request_id", ""),
+    )
     return cast(Response, await current_app.make_response(shown))
 
 

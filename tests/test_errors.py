@@ -167,12 +167,14 @@ async def test_a_body_that_does_not_arrive_is_waited_for_only_so_long(
         await error_page(await cast(TestHTTPConnection, connection).as_response(), 408)
 
 
-@each(
+CANNOT_BE_RIGHT = each(
     ("code", "path", "given"),
     [
         (400, "/", {"scope_base": {"raw_path": b"/%zz"}}),
+        (400, "/appointments/?page=1&page=2", {}),
         (403, "/login/", {"method": "POST"}),
         (404, "/nowhere/", {}),
+        (404, "/static/nowhere.css", {}),
         (405, "/login/", {"method": "PUT"}),
         (413, "/login/", {"method": "POST", "form": {"password": "x" * 2**19}}),
         (414, f"/{'x' * 3000}", {}),
@@ -180,12 +182,29 @@ async def test_a_body_that_does_not_arrive_is_waited_for_only_so_long(
         (421, "/", {"headers": {"Host": "evil.example"}}),
     ],
 )
+
+
+@CANNOT_BE_RIGHT
 async def test_a_request_that_cannot_be_right_ends_in_that_page(
     app: Quart, code: int, path: str, given: dict[str, Any]
 ) -> None:
     client = app.test_client()
     response = await client.open(path, **given)
     await error_page(response, code)
+    assert ">Sign in</a>" in await text(response)
+
+
+@CANNOT_BE_RIGHT
+async def test_whoever_is_signed_in_is_so_on_every_error_page(
+    app: Quart, hers: Client, code: int, path: str, given: dict[str, Any]
+) -> None:
+    """However early the request was stopped, and on public pages too."""
+    response = await super(Client, hers).open(path, **given)
+    await error_page(response, code)
+    page = await text(response)
+    assert 'action="/logout/"' in page
+    assert ">Alice<" in page
+    assert "Sign in" not in page
 
 
 # What went wrong stays here

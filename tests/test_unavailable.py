@@ -275,6 +275,23 @@ async def test_without_a_database_the_server_is_alive_but_not_ready(
     assert (await client.get("/health/ready")).status_code == 200
 
 
+@pytest.mark.own_database
+@GONE
+async def test_without_a_database_errors_of_other_kinds_are_still_told(
+    hasty: Quart, hers: Client, trouble: Trouble
+) -> None:
+    """Nobody can say who asks, but they are not told to sign in either."""
+    other_host = {"headers": {"Host": "evil.example"}}
+    async with trouble(hasty):
+        for code, path, given in ((404, "/static/nowhere.css", {}), (421, "/", other_host)):
+            response = await hers.get(path, **given)
+            assert response.status_code == code
+            assert_secured(response)
+            assert "Set-Cookie" not in response.headers
+            assert ">Your appointments</a>" in await text(response)
+    assert (await hers.get("/appointments/")).status_code == 200
+
+
 def overwrite(url: URL) -> None:
     Path(url.database or "").write_text("This is not a database. " * 400)
 

@@ -6,6 +6,7 @@ deactivating or deleting the row takes effect at the next request, for a copied 
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ from quart_auth import Unauthorized
 from sqlalchemy import ColumnElement, and_, bindparam, not_, or_, select, update
 
 from ..database import begin, detached, fetch
+from ..errors import UNREACHABLE
 from ..models import LoginSession, User
 from ..request_scope import storage
 from ..security import csrf
@@ -60,6 +62,7 @@ SESSION_COLUMNS = len(LoginSession.__table__.columns)
 def init_app(app: Quart) -> None:
     app.config.setdefault("LOGIN_VIEW", "login.login")
     app.config.setdefault("LOGIN_MESSAGE", LOGIN_MESSAGE)
+    app.extensions["look_who_asks"] = look_who_asks
     app.before_request(require_login)
     app.before_request(csrf.require_token)  # who has to sign in first is told that
     app.before_websocket(require_login_on_websocket)
@@ -93,6 +96,17 @@ async def require_login_on_websocket() -> None:
         await load_user()
         if not current_user.is_authenticated:
             raise Unauthorized
+
+
+async def look_who_asks(*, is_database_away: bool) -> bool:
+    """Whether somebody is signed in, or may be: an error page has their navigation.
+
+    The error may have come before the user did, and the page is there without a database too.
+    """
+    if "user" not in storage() and not is_database_away:
+        with suppress(*UNREACHABLE):
+            await load_user()
+    return extension().form_secret() is not None
 
 
 async def load_user() -> None:

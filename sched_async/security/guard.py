@@ -36,7 +36,13 @@ MAX_BODY = 256 * 1024  # bytes: of 10,000 characters each can be twelve, as a br
 MAX_FIELDS = 50
 MAX_PATH = 2048  # bytes
 MAX_QUERY = 8192  # bytes
-KEPT_HEADERS = (b"accept", b"accept-language", b"user-agent", b"sec-fetch-dest")
+KEPT_HEADERS = (  # what the error page depends on
+    b"accept",
+    b"accept-language",
+    b"cookie",
+    b"sec-fetch-dest",
+    b"user-agent",
+)
 BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?", re.IGNORECASE)
