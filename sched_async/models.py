@@ -100,6 +100,10 @@ class User(Base):
     totp_step: Mapped[int | None]
     """The last time step that was used: a code counts once (RFC 6238, section 5.2)."""
 
+    @property
+    def has_second_factor(self) -> bool:
+        return self.totp_secret is not None
+
 
 class LoginSession(Base):
     """A person signed in, in one browser.

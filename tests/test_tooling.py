@@ -124,3 +124,17 @@ def test_ci_runs_the_test_command_of_the_readme() -> None:
     in_ci = (ROOT / ".ci" / "run").read_text("utf-8")
     [command] = [line.strip() for line in in_ci.splitlines() if ".venv/bin/pytest" in line]
     assert command in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_whether_there_is_a_second_factor_is_known_in_one_place() -> None:
+    """All but what makes, checks and keeps an app's secret ask ``has_second_factor``."""
+    theirs = {"models", "accounts.factors", "accounts.settings.two_factor"}
+    theirs |= {"accounts.two_factor.codes"}
+    asking = {
+        name.removeprefix("sched_async.")
+        for name, path in MODULES.items()
+        if "totp_secret" in path.read_text("utf-8") and "migrations" not in path.parts
+    }
+    assert asking == theirs
+    for template in (ROOT / "templates").rglob("*.html"):
+        assert "totp_secret" not in template.read_text("utf-8"), template

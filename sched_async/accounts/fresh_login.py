@@ -128,7 +128,7 @@ async def _judge(form: ConfirmForm) -> tuple[str, int] | None:
 
 def _form_class() -> type[ConfirmForm]:
     user = current_user.user
-    return ConfirmWithCodeForm if user is not None and user.totp_secret else ConfirmForm
+    return ConfirmWithCodeForm if user is not None and user.has_second_factor else ConfirmForm
 
 
 async def _judge_code(form: ConfirmWithCodeForm, tries: Tries) -> tuple[str, int] | None:

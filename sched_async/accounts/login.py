@@ -105,7 +105,7 @@ async def _judge(form: LoginForm, user: User | None, tries: Tries) -> ResponseRe
     await throttle.take_back(db, tries)
     if await pending_login.is_needed(db, user):
         return await pending_login.start(db, user, form.remember.data, **form.onward)
-    is_fresh = user.totp_secret is None  # a trusted device proves less than a code
+    is_fresh = not user.has_second_factor  # a trusted device proves less than a code
     return await complete_login(user, form.remember.data, is_fresh=is_fresh, **form.onward)
 
 

@@ -33,11 +33,11 @@ from ..times import now
 from . import activity, one_time_links
 from .clients import origin
 from .emails import email_field
+from .factors import password_state
 from .login import lead_to_sign_in
 from .one_time_links import NEWER, RESET
 from .passwords import NewPasswordForm, hash_password, new_password_field, repeated_password_field
 from .sessions import load_user, public, revoke_all
-from .tokens import hash_token
 from .users import locked, user_by_email
 
 LIFETIME = timedelta(hours=1)
@@ -109,7 +109,7 @@ async def new_link(work: AsyncSession, user: User, *, is_mailed: bool = False) -
         raise RefusedError(f"{user.email} is deactivated. Activate the account first.")
     await locked(work, user.id)
     await one_time_links.supersede(work, RESET, NEWER, user_id=user.id)
-    data = {"password": _today(user), "is_mailed": is_mailed}
+    data = {"password": password_state(user), "is_mailed": is_mailed}
     facts = {"user_id": user.id, "email": user.email, "data": data}
     token = await one_time_links.new(work, RESET, LIFETIME, **facts)
     log.info("reset link made user=%s", user.id)
@@ -189,8 +189,4 @@ async def _set_password(user: User, hashed: str) -> ResponseReturnValue:
 
 def _is_for(token: OneTimeToken, user: User) -> bool:
     same = token.user_id == user.id and token.email == user.email
-    return same and user.is_active and token.data.get("password") == _today(user)
-
-
-def _today(user: User) -> str:
-    return hash_token(user.password_hash)
+    return same and user.is_active and token.data.get("password") == password_state(user)

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ..errors import RefusedError
 from ..models import User
 from .emails import lookup_email
+from .factors import is_unchanged
 
 MOST_ADMINISTRATORS = 1000
 
@@ -58,9 +59,3 @@ async def locked_with_administrators(db: AsyncSession, user_id: int) -> dict[int
     query = involved.limit(MOST_ADMINISTRATORS).with_for_update()
     users = await db.scalars(query, execution_options={"populate_existing": True})
     return {user.id: user for user in users}
-
-
-def is_unchanged(user: User, loaded: User) -> bool:
-    """Whether it may sign in, by the same password and second factor."""
-    same = (user.password_hash, user.totp_secret) == (loaded.password_hash, loaded.totp_secret)
-    return same and user.is_active

@@ -18,6 +18,7 @@ from sqlalchemy import Select, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from ..accounts.activity import EVENTS
+from ..accounts.factors import ways_in
 from ..database import reading
 from ..models import Activity, Appointment, KnownBrowser, LoginSession, User
 from ..times import now, to_wall
@@ -35,6 +36,7 @@ PROFILE_FIELDS = (
     "created_at",
     "is_admin",
     "needs_second_factor",
+    "has_second_factor",
 )
 APPOINTMENT_FIELDS = (
     "uid",
@@ -98,7 +100,7 @@ class Events:
 
 
 async def _write_account(entry: IO[bytes], user: User, events: Events) -> None:
-    profile = {**_facts(user, PROFILE_FIELDS), "has_second_factor": user.totp_secret is not None}
+    profile = {**_facts(user, PROFILE_FIELDS), "ways_in": ways_in(user)}
     entry.write(b'{\n"profile": ' + _as_json(profile))
     for name, batches, describe in _parts(user.id, events):
         entry.write(f',\n"{name}": ['.encode())
@@ -154,7 +156,7 @@ async def _read(query: Select[Any]) -> Sequence[Any]:
 
 def _activity(row: Activity) -> Facts:
     where = _facts(row, ("happened_at", "address", "user_agent"))
-    return {"event": EVENTS.get(row.event, row.event), **where}
+    return {"event": EVENTS.get(row.event, row.event), "key": row.event, **where}
 
 
 def _session(row: LoginSession) -> Facts:

@@ -102,6 +102,7 @@ async def test_the_zip_holds_the_profile_and_every_appointment(
         "Europe/Berlin",
     )
     assert (profile["week_start"], profile["clock_hours"], profile["is_admin"]) == (1, 24, True)
+    assert (profile["ways_in"], profile["has_second_factor"]) == (["password"], False)
     dentist, holiday = account["appointments"]
     assert (dentist["start"], dentist["end"]) == ("2026-11-24T09:30:00", "2026-11-24T10:30:00")
     assert (dentist["location"], dentist["description"]) == ("Markt 1", "a\r\nb")
@@ -220,7 +221,7 @@ async def test_activity_and_sessions_are_there_and_nothing_to_sign_in_with(
     response = await client.get(EXPORT)
     account, _ = await unzipped(response)
     (entry,) = account["activity"]
-    assert entry["event"] == "Signed in"
+    assert (entry["event"], entry["key"]) == ("Signed in", "login")
     assert len(account["sessions"]) == len(account["devices"]) == 1
     (user,) = await all_rows(app, User)
     (row,) = await login_rows(app, alice.id)

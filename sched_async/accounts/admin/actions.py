@@ -80,7 +80,7 @@ async def end_administrator(db: AsyncSession, user: User) -> str:
 
 async def remove_second_factor(db: AsyncSession, user: User) -> str:
     """Turn off two-factor authentication for an account and end its sessions."""  # ASVS 6.4.4
-    if user.totp_secret is None:
+    if not user.has_second_factor:
         raise RefusedError(f"{user.email} does not use two-factor authentication.")
     await codes.remove_factor(db, user.id)
     await revoke_all(db, user.id, links=False)

@@ -151,7 +151,7 @@ async def require_of_oneself(user_id: int) -> ResponseReturnValue:
 
 def _shuts_oneself_out(user: User) -> bool:
     """Whether the administrator would lock themselves out of everything but set-up."""
-    is_free = user.totp_secret is None and not user.needs_second_factor
+    is_free = not user.has_second_factor and not user.needs_second_factor
     return is_free and user.id == current_user.user_id
 
 

@@ -31,9 +31,10 @@ from ...jobs import add_job
 from ...models import Appointment, OutgoingMail, User
 from ...times import now
 from .. import activity
+from ..factors import is_unchanged
 from ..fresh_login import fresh_login_required
 from ..sessions import current_user, login_required, logout_user, revoke_all
-from ..users import is_last_administrator, is_unchanged, locked_with_administrators
+from ..users import is_last_administrator, locked_with_administrators
 
 GRACE = timedelta(days=7)
 LOOK_EVERY = timedelta(hours=1)

@@ -79,7 +79,7 @@ async def require_factor_on_websocket() -> None:
 
 def _is_missing() -> bool:
     user = current_user.user
-    return user is not None and user.needs_second_factor and user.totp_secret is None
+    return user is not None and user.needs_second_factor and not user.has_second_factor
 
 
 def _works_without(endpoint: str) -> bool:

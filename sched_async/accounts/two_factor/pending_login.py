@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...models import OneTimeToken, User
 from .. import known_browsers, one_time_links
+from ..factors import state
 from ..one_time_links import SECOND_STEP
-from ..tokens import hash_token
 
 LIFETIME = timedelta(minutes=5)
 MOST_WRONG = 5
@@ -24,7 +24,7 @@ MOST_WRONG = 5
 
 async def is_needed(db: AsyncSession, user: User) -> bool:
     """Whether the right password is not enough for this account in this browser."""
-    return user.totp_secret is not None and not await known_browsers.is_trusted(db, user.id)
+    return user.has_second_factor and not await known_browsers.is_trusted(db, user.id)
 
 
 async def start(
@@ -32,7 +32,7 @@ async def start(
 ) -> ResponseReturnValue:
     """Commit what is needed for the second step, and lead there."""
     data = {"remember": remember, "next": wanted, "carried": carried, "wrong": 0}
-    data["state"] = _state(user)
+    data["state"] = state(user)
     session[SECOND_STEP] = await one_time_links.new(
         db, SECOND_STEP, LIFETIME, user_id=user.id, data=data
     )
@@ -49,7 +49,7 @@ async def locked(db: AsyncSession) -> tuple[OneTimeToken, User] | None:
     whose = select(User).join(OneTimeToken, OneTimeToken.user_id == User.id)
     user = await db.scalar(whose.where(*good, User.is_active).with_for_update(of=User))
     step = await db.scalar(select(OneTimeToken).where(*good).with_for_update())
-    if user is None or step is None or step.data["state"] != _state(user):
+    if user is None or step is None or step.data["state"] != state(user):
         return None
     return step, user
 
@@ -69,8 +69,3 @@ def note_wrong(step: OneTimeToken) -> bool:
     wrong = step.data["wrong"] + 1
     step.data = {**step.data, "wrong": wrong}
     return bool(wrong >= MOST_WRONG)
-
-
-def _state(user: User) -> dict[str, Any]:
-    """What ends the step when it changes: the password that was right, and the factor."""
-    return {"password": hash_token(user.password_hash), "has_factor": user.totp_secret is not None}
