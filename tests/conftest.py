@@ -58,6 +58,11 @@ copies = itertools.count(1)
 apps: dict[str, tuple[Quart, dict[str, Any]]] = {}
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a quarter of the time a test waits for a process."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--screenshots",

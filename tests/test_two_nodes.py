@@ -227,6 +227,40 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.05)
 
 
+# Mail
+
+
+async def test_both_send_mail_and_each_message_goes_out_once(nodes: Nodes) -> None:
+    """While the mail server keeps the first two waiting, each node has one in its hands.
+
+    It comes first, before others write messages that it would have to wait for.
+    """
+    emails = [await nodes.add() for _ in range(6)]
+    received = nodes.mail.received
+
+    async def all_are_sent() -> bool:
+        return await nodes.count(OutgoingMail.sent_at.is_(None)) == 0
+
+    async def two_are_on_their_way() -> bool:
+        return len(received) >= before + 2
+
+    async def all_arrived() -> bool:
+        return len(received) >= before + 6
+
+    await until(all_are_sent)
+    before = len(received)
+    nodes.mail.open.clear()
+    forms = [{"email": email} for email in emails]
+    answers = await at_once(nodes, "/password/forgot/", [Browser() for _ in emails], *forms)
+    assert [answer.status for answer in answers] == [200] * 6
+    await until(two_are_on_their_way)
+    nodes.mail.open.set()
+    await until(all_arrived)
+    await until(all_are_sent)
+    assert sorted(str(message["To"]) for message in received[before:]) == sorted(emails)
+    assert len({message["Message-ID"] for message in received[before:]}) == 6
+
+
 # Login sessions
 
 
@@ -435,34 +469,3 @@ async def test_an_invitation_at_both_at_the_same_instant_makes_one_account(nodes
     (winner,) = (index for index, answer in enumerate(answers) if answer.status == 303)
     passwords = [form["password"] for form in forms]
     assert await which_signs_in(nodes, email, passwords) == [passwords[winner]]
-
-
-# Mail
-
-
-async def test_both_send_mail_and_each_message_goes_out_once(nodes: Nodes) -> None:
-    """While the mail server keeps the first two waiting, each node has one in its hands."""
-    emails = [await nodes.add() for _ in range(6)]
-    received = nodes.mail.received
-
-    async def all_are_sent() -> bool:
-        return await nodes.count(OutgoingMail.sent_at.is_(None)) == 0
-
-    async def two_are_on_their_way() -> bool:
-        return len(received) >= before + 2
-
-    async def all_arrived() -> bool:
-        return len(received) >= before + 6
-
-    await until(all_are_sent)
-    before = len(received)
-    nodes.mail.open.clear()
-    forms = [{"email": email} for email in emails]
-    answers = await at_once(nodes, "/password/forgot/", [Browser() for _ in emails], *forms)
-    assert [answer.status for answer in answers] == [200] * 6
-    await until(two_are_on_their_way)
-    nodes.mail.open.set()
-    await until(all_arrived)
-    await until(all_are_sent)
-    assert sorted(str(message["To"]) for message in received[before:]) == sorted(emails)
-    assert len({message["Message-ID"] for message in received[before:]}) == 6
