@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 from quart import Quart
 
 from .human_times import clock
+from .links import linked
 from .plurals import counted
 from .texts import isolated
 from .times import zone_names
@@ -25,6 +26,7 @@ def init_app(app: Quart) -> None:
     app.jinja_env.filters["nl2br"] = do_nl2br
     app.jinja_env.globals["zone_options"] = zone_options
     app.jinja_env.filters["isolated"] = isolated
+    app.jinja_env.filters["linked"] = linked
 
 
 def do_date(value: date | None, format: str = DATE_FORMAT) -> str:  # noqa: A002 (the original's)

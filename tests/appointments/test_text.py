@@ -1,6 +1,8 @@
 """What the form takes for text and for ticks, and what it leaves alone that came otherwise."""
 
+import re
 from datetime import timedelta
+from html import unescape
 from urllib.parse import quote_plus
 
 import pytest
@@ -75,6 +77,20 @@ async def test_odd_spaces_become_plain_ones_and_joiners_stay(
 ) -> None:
     await make(hers, title=typed, location=typed)
     assert [(row.title, row.location) for row in await all_rows(app, Appointment)] == [(kept, kept)]
+
+
+async def test_addresses_are_links_wherever_a_text_is_shown_in_full(hers: Client) -> None:
+    place, notes = "https://example.org/?a&b", "<b>\ntel:+49-30-12\nmailto:ada@example.org"
+    address = await make(hers, title=place, location=place, description=notes)
+    links = [await addresses(hers, page) for page in (address, "/appointments/")]
+    assert links == [[place, "tel:+49-30-12", "mailto:ada@example.org"], [place]]
+
+
+async def addresses(client: Client, path: str) -> list[str]:
+    """Where the links of a page lead that lead away."""
+    page = await (await client.get(path)).get_data(as_text=True)
+    assert "<b>" not in page
+    return [unescape(link) for link in re.findall(r'<a href="([^"/]+:[^"]+)"', page)]
 
 
 @pytest.mark.parametrize("field", ["title", "location", "description"])
