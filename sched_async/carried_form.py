@@ -40,7 +40,9 @@ class CarriedForm:
         return cls(
             action=request.path + (f"?{query}" if query else ""),
             fields=[
-                (name, value) for name, value in form.items(multi=True) if not _is_secret(name)
+                (name, value)
+                for name, value in form.items(multi=True)
+                if name != FIELD and not holds_secret(name)
             ],
         )
 
@@ -65,5 +67,6 @@ class CarriedForm:
         return await render_template("send_again.html", carried=self, happened=happened)
 
 
-def _is_secret(name: str) -> bool:
-    return name == FIELD or any(part in name for part in SECRET)
+def holds_secret(name: str) -> bool:
+    """Whether a field of this name does."""
+    return any(part in name for part in SECRET)

@@ -6,14 +6,16 @@ from typing import Any
 
 from markupsafe import Markup, escape
 from quart import request
-from wtforms import BooleanField, Field, StringField, ValidationError
+from wtforms import BooleanField, Field, HiddenField, PasswordField, StringField, ValidationError
 from wtforms import Form as WTForm
 from wtforms.validators import StopValidation
 from wtforms.widgets import Input, TextArea
 from wtforms.widgets.core import clean_key  # type: ignore[attr-defined]
 
+from .carried_form import holds_secret
 from .database import SAFE_METHODS
 from .errors import RefusedError
+from .request_scope import storage
 from .security.csrf import FIELD, SessionCSRF
 from .texts import many_lines, one_line, plain_breaks
 
@@ -58,6 +60,7 @@ class Form(WTForm):
         return 422 if self.errors else 200
 
     def validate(self, extra_validators: Any = None) -> bool:
+        storage()["may_be_kept"] = not any(_is_secret(field) for field in self)
         valid = super().validate(extra_validators)
         for name in self.unknown:
             self.form_errors.append(f"This form has no field “{name[:40]}”.")
@@ -75,6 +78,10 @@ class Form(WTForm):
         for field in self:
             field.errors = ()
         self.form_errors = [message]
+
+
+def _is_secret(field: Field) -> bool:
+    return isinstance(field, PasswordField | SecretField) or holds_secret(field.name)
 
 
 class Checked:
@@ -134,6 +141,10 @@ class CheckboxField(BooleanField):
         self.data = said <= YES
         if not (said <= YES or said <= NO):
             raise ValueError("This is neither yes nor no.")
+
+
+class SecretField(HiddenField):
+    """Holds what nobody else may read, as the token of a link."""
 
 
 class PlainText:

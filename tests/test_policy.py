@@ -1,5 +1,6 @@
 """Rules that hold for every route, those of tomorrow included."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -275,6 +276,38 @@ def test_every_password_and_code_has_a_name_by_which_it_is_never_carried() -> No
     }
     assert secret
     assert all(any(part in name for part in SECRET) for name in secret), secret
+
+
+async def test_only_a_refused_form_without_a_secret_is_kept_for_going_back(
+    app: Quart, everything: None, alice: User
+) -> None:
+    """Else Back leads to a question whether to send it again; what holds a secret is not kept."""
+    client = await signed_in(app, alice.email)
+    async with app.app_context(), begin() as db:
+        await db.execute(update(User).values(is_admin=True))
+    kept, not_kept = set[str](), set[str]()
+    for rule, _, path in rules(app, {"POST"}):
+        async with client.session_transaction() as session:
+            session.update({purpose: token(purpose) for purpose in PURPOSES})
+        if rule.endpoint in ("login.logout", "admin.change"):  # end the session
+            continue
+        response = await client.post(path, form={"nonsense": "x"})
+        if response.status_code == 422:
+            page = (await text(response)).partition("<main")[2]
+            has_secret = re.search('type="password"|name="(code|link)"', page)
+            (policy,) = response.headers.getlist("Cache-Control")
+            assert policy == ("no-store" if has_secret else "private, no-cache"), rule
+            # With another cookie, as the next message sets it, Back would find nothing.
+            assert ("Cookie" in response.headers.get("Vary", "")) == bool(has_secret), rule
+            (not_kept if has_secret else kept).add(rule.endpoint)
+    assert kept >= {"appointments.create", "appointments.edit", "profile.index", "email.index"}
+    assert kept >= {"admin.invite", "password_reset.forgot"}
+    assert not_kept >= {
+        "login.login",
+        "password.index",
+        "password_reset.reset",
+        "two_factor.set_up",
+    }
 
 
 @pytest.mark.parametrize("has_factor", [False, True], ids=["password", "second-factor"])

@@ -19,9 +19,9 @@ from quart import current_app, redirect, render_template, request, session, url_
 from quart.typing import ResponseReturnValue
 from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from wtforms import HiddenField
 
 from ..database import reading
+from ..forms import SecretField
 from ..models import OneTimeToken
 from ..times import now
 from .access import load_user
@@ -66,9 +66,9 @@ def carry(purpose: str, token: str, endpoint: str) -> ResponseReturnValue:
     return redirect(url_for(endpoint), 303)
 
 
-def link_field(purpose: str) -> HiddenField:
+def link_field(purpose: str) -> SecretField:
     """For a form's ``link``: the token that its page was opened with."""
-    return HiddenField(default=lambda: session.get(purpose, ""))
+    return SecretField(default=lambda: session.get(purpose, ""))
 
 
 async def carried(purpose: str) -> str:

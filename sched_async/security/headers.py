@@ -28,6 +28,8 @@ POLICY = {
     b"cache-control": b"no-store",
 }
 HSTS = {"host": b"max-age=63072000", "subdomains": b"max-age=63072000; includeSubDomains"}
+# Of a form that was refused and holds no secret, for Back to lead to it without sending it again.
+REFUSED = (b"cache-control", b"private, no-cache")
 LAST_RESORT = b"Something went wrong. Nothing was changed; please try again.\n"
 
 log = logging.getLogger("sched_async.access")
@@ -69,10 +71,13 @@ class Headers:
         self, sent: list[tuple[bytes, bytes]], bound: dict[str, Any]
     ) -> list[tuple[bytes, bytes]]:
         headers = [(name.lower(), value) for name, value in sent]
+        may_be_kept = bound.get("may_be_kept", False) and bound["status"] == 422
+        if may_be_kept:  # the next answer sets a cookie, with which Back would find nothing
+            headers = [pair for pair in headers if pair[0] != b"vary"] + [REFUSED]
         present = {name for name, _ in headers}
         headers += [pair for pair in self.defaults.items() if pair[0] not in present]
         headers.append((b"x-request-id", bound["request_id"].encode()))
-        if b"cookie" not in dict(headers).get(b"vary", b"").lower():
+        if not may_be_kept and b"cookie" not in dict(headers).get(b"vary", b"").lower():
             headers.append((b"vary", b"Cookie"))
         return headers
 
