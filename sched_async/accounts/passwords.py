@@ -10,8 +10,9 @@ import asyncio
 import re
 import time
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from functools import cache
 from threading import BoundedSemaphore
 from typing import TypeVar, cast
@@ -98,16 +99,23 @@ async def check_within_limits(email: str, password: str) -> tuple[User | None, T
     email = lookup_email(email)
     device = await known_browsers.known_to(User.email == email)
     tries = await throttle.admit(throttle.sign_in(email, device), is_pending=True)
-    try:
+    async with uncounted_if_busy(tries):
         user = await find_by_password(email, password)
-    except BusyError:
-        async with begin() as work:
-            await throttle.take_back(work, tries)
-        raise
     if user is None or not user.is_active:
         async with begin() as work:
             await throttle.keep(work, tries)
     return user, tries
+
+
+@asynccontextmanager
+async def uncounted_if_busy(tries: Tries) -> AsyncIterator[None]:
+    """Whoever is turned away because others are hashing has not tried."""
+    try:
+        yield
+    except BusyError:
+        async with begin() as work:
+            await throttle.take_back(work, tries)
+        raise
 
 
 async def find_by_password(email: str, password: str) -> User | None:

@@ -1,6 +1,7 @@
 """Changing one's password: what it takes, and what ends with the old one."""
 
 import asyncio
+from threading import Semaphore
 
 import pytest
 from quart import Quart
@@ -208,6 +209,18 @@ async def test_guesses_at_the_current_password_are_limited(
 async def test_the_right_password_is_no_guess(app: Quart, hers: Client) -> None:
     assert (await hers.post(PASSWORD, form=FORM)).status_code == 303
     assert await all_rows(app, Attempt) == []
+
+
+async def test_the_right_password_is_no_guess_if_there_is_no_room_to_hash_the_new_one(
+    app: Quart, hers: Client
+) -> None:
+    pool = app.extensions["hashing"]
+    pool.places = Semaphore(1)
+    pool.places.release = lambda: None  # room for one, ever
+    assert (await hers.post(PASSWORD, form=FORM)).status_code == 503
+    assert await all_rows(app, Attempt) == []
+    pool.places = Semaphore(9)
+    assert await works(app, ALICE_PASSWORD)
 
 
 @pytest.mark.parametrize("field", ["user_id", "email", "username"])

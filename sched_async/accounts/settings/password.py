@@ -24,6 +24,7 @@ from ..passwords import (
     hash_password,
     new_password_field,
     repeated_password_field,
+    uncounted_if_busy,
 )
 from ..sessions import confirm_login, current_user, login_required, revoke_all
 from ..users import locked_as_loaded
@@ -67,7 +68,8 @@ async def _judge(form: PasswordForm) -> ResponseReturnValue:
     user, tries = await check_within_limits(current_user.email, form.current_password.data or "")
     if user is None or user.id != current_user.user_id:
         return await _refused(form)
-    hashed = await hash_password(form.password.data or "")
+    async with uncounted_if_busy(tries):
+        hashed = await hash_password(form.password.data or "")
     owner = await locked_as_loaded(db, user)
     if owner is None:  # of several requests one wins
         return await _refused(form)
