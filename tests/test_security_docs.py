@@ -17,8 +17,8 @@ from quart.testing import QuartClient
 from sched_async import config, mail
 from sched_async.accounts import (
     access,
+    new_passwords,
     password_reset,
-    passwords,
     tokens,
 )
 from sched_async.accounts.two_factor import codes
@@ -92,8 +92,8 @@ FIGURES = (
     "accounts.settings.email.LIFETIME",
     "accounts.settings.delete_account.GRACE",
     "accounts.activity.KEPT",
-    "accounts.passwords.MIN_LENGTH",
-    "accounts.passwords.MAX_LENGTH",
+    "accounts.new_passwords.MIN_LENGTH",
+    "accounts.new_passwords.MAX_LENGTH",
     "accounts.passwords.MEMORY",
     "accounts.passwords.PASSES",
     "accounts.tokens.BITS",
@@ -149,11 +149,13 @@ def test_the_settings_that_are_named_exist() -> None:
 def test_the_words_refused_in_passwords_are_listed() -> None:
     """ASVS 6.1.2."""
     text = section("Words that are refused in passwords")
-    assert re.findall(r"`(\w+)`", text) == list(passwords.CONTEXT_WORDS)
-    assert f"the {len(passwords.common_passwords()):,} passwords" in text
-    long_enough = sum(len(word) >= passwords.MIN_LENGTH for word in passwords.common_passwords())
-    assert f"of which {long_enough} have {passwords.MIN_LENGTH} characters" in PAGE
-    assert passwords.LEFT_OVER == 8
+    assert re.findall(r"`(\w+)`", text) == list(new_passwords.CONTEXT_WORDS)
+    assert f"the {len(new_passwords.common_passwords()):,} passwords" in text
+    long_enough = sum(
+        len(word) >= new_passwords.MIN_LENGTH for word in new_passwords.common_passwords()
+    )
+    assert f"of which {long_enough} have {new_passwords.MIN_LENGTH} characters" in PAGE
+    assert new_passwords.LEFT_OVER == 8
     assert "needs eight characters besides" in text
 
 

@@ -32,7 +32,8 @@ from ..security.throttle import AHEAD, Tries
 from ..times import now
 from . import activity
 from .access import View
-from .passwords import MAX_LENGTH, check_within_limits
+from .new_passwords import MAX_LENGTH
+from .passwords import check_within_limits
 from .sessions import confirm_login, current_user, login_required
 from .two_factor import codes
 

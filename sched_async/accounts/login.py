@@ -22,7 +22,8 @@ from ..texts import isolated
 from . import activity, known_browsers, one_time_links
 from .clients import origin
 from .emails import MAX_EMAIL, TYPED
-from .passwords import MAX_LENGTH, check_within_limits
+from .new_passwords import MAX_LENGTH
+from .passwords import check_within_limits
 from .sessions import current_user, load_user, login_user, logout_user, public
 from .two_factor import pending_login
 from .users import has_accounts, locked_as_loaded

@@ -35,8 +35,9 @@ from .clients import origin
 from .emails import email_field
 from .factors import password_state
 from .login import lead_to_sign_in
+from .new_passwords import NewPasswordForm, new_password_field, repeated_password_field
 from .one_time_links import NEWER, RESET
-from .passwords import NewPasswordForm, hash_password, new_password_field, repeated_password_field
+from .passwords import hash_password
 from .sessions import load_user, public, revoke_all
 from .users import locked, user_by_email
 

@@ -11,8 +11,8 @@ import time_machine
 from quart import Quart, Response
 from quart.testing import QuartClient
 
+from sched_async.accounts.new_passwords import CONTEXT_WORDS, MIN_LENGTH, common_passwords
 from sched_async.accounts.password_reset import link_for
-from sched_async.accounts.passwords import CONTEXT_WORDS, MIN_LENGTH, common_passwords
 from sched_async.accounts.registration.invitations import invite
 from sched_async.accounts.registration.rules import setup_link
 from sched_async.accounts.two_factor.codes import RECOVERY_CODES

@@ -16,7 +16,8 @@ from sqlalchemy import select, update
 from werkzeug.security import generate_password_hash
 
 from sched_async.accounts import passwords
-from sched_async.accounts.passwords import HashingPool, check_new, common_passwords
+from sched_async.accounts.new_passwords import check_new, common_passwords
+from sched_async.accounts.passwords import HashingPool
 from sched_async.accounts.registration.rules import create_account
 from sched_async.app import create_app
 from sched_async.database import begin, reading

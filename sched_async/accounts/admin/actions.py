@@ -16,7 +16,8 @@ from ...errors import RefusedError
 from ...models import User
 from ...plurals import counted
 from .. import activity
-from ..passwords import check_new, hash_password
+from ..new_passwords import check_new
+from ..passwords import hash_password
 from ..sessions import revoke_all
 from ..two_factor import codes
 from ..users import is_last_administrator, locked_with_administrators, user_by_email

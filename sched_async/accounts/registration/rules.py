@@ -24,14 +24,9 @@ from ...times import canonical_zone
 from .. import activity, one_time_links
 from ..emails import canonical_email, email_field
 from ..login import lead_to_sign_in
+from ..new_passwords import NewPasswordForm, check_new, new_password_field, repeated_password_field
 from ..one_time_links import INVITE, SETUP
-from ..passwords import (
-    NewPasswordForm,
-    check_new,
-    hash_password,
-    new_password_field,
-    repeated_password_field,
-)
+from ..passwords import hash_password
 from ..users import has_accounts, is_taken
 
 SETUP_LIFETIME = timedelta(hours=1)

@@ -17,15 +17,8 @@ from ...security import throttle
 from ...security.throttle import Tries
 from .. import activity
 from ..fresh_login import WRONG, fresh_login_required
-from ..passwords import (
-    MAX_LENGTH,
-    NewPasswordForm,
-    check_within_limits,
-    hash_password,
-    new_password_field,
-    repeated_password_field,
-    uncounted_if_busy,
-)
+from ..new_passwords import MAX_LENGTH, NewPasswordForm, new_password_field, repeated_password_field
+from ..passwords import check_within_limits, hash_password, uncounted_if_busy
 from ..sessions import confirm_login, current_user, login_required, revoke_all
 from ..users import locked_as_loaded
 
