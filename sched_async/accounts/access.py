@@ -28,6 +28,7 @@ from ..models import LoginSession, User
 from ..request_scope import storage
 from ..security import csrf
 from ..times import now
+from . import renewals
 from .current_user import CurrentUser
 from .session_cookies import current_user, extension
 from .tokens import hash_token
@@ -116,15 +117,21 @@ async def load_user() -> None:
     """
     token = extension().load_cookie()
     found = None if token is None else await _living_session(token)
-    if found is None:
-        if has_request_context() and extension().cookies():
-            extension().logout_user()
+    if token is None or found is None:
+        await _bind_nobody(token)
         return
     login, user = found
     extension().login_user(CurrentUser(token, user, login))
     storage()["user_id"] = user.id
     if abs(now() - login.last_seen_at) >= SEEN_EVERY:  # or is it of a clock that was ahead?
         current_app.add_background_task(_note_seen, login.id)
+
+
+async def _bind_nobody(token: str | None) -> None:
+    if token is not None and await renewals.look_up(token):
+        extension().login_user(CurrentUser(None))
+    elif has_request_context() and extension().cookies():
+        extension().logout_user()
 
 
 async def _living_session(token: str) -> tuple[LoginSession, User] | None:

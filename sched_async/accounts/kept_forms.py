@@ -13,6 +13,7 @@ from ..carried_form import CARRIED, CarriedForm
 from ..errors import http_error, wants_json
 from ..local_paths import page_to_return_to
 from ..security import csrf
+from . import renewals
 from .access import flash_once
 from .login import LoginForm
 from .sessions import current_user, load_user
@@ -40,7 +41,8 @@ async def send_to_login(error: Unauthorized) -> ResponseReturnValue:
     if request.method == "POST" and (carried := await _typed()):
         kept = LoginForm(MultiDict({"next": page_to_return_to(), CARRIED: carried}))
         return await render_template("accounts/login.html", form=kept), 401
-    await flash_once(current_app.config["LOGIN_MESSAGE"])
+    if not renewals.is_under_way():  # or the message of the twin's answer would be lost
+        await flash_once(current_app.config["LOGIN_MESSAGE"])
     return redirect(url_for(login, next=page_to_return_to()), 303)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ..database import db
 from ..models import LoginSession, OneTimeToken, User
 from ..times import now
-from . import known_browsers
+from . import known_browsers, renewals
 from .access import has_ended, load_user, public
 from .clients import origin
 from .current_user import CurrentUser
@@ -68,10 +68,13 @@ async def confirm_login() -> None:
     if user is None or login is None or before is None:
         raise Unauthorized
     token = renewal(before)
-    changed = {"token_hash": hash_token(token), "proven_at": now()}
-    renewing = update(LoginSession).where(LoginSession.id == login.id).values(changed)
-    if await db.scalar(renewing.returning(LoginSession.id)) is None:
+    this = LoginSession.id == login.id
+    old = await db.scalar(select(LoginSession.token_hash).where(this).with_for_update())
+    if old is None:
         raise Unauthorized
+    renewals.note(db, old)
+    changed = {"token_hash": hash_token(token), "proven_at": now()}
+    await db.execute(update(LoginSession).where(this).values(changed))
     renewed = CurrentUser(token, user, login)
     renewed.action = Action.WRITE_PERMANENT if login.remember else Action.WRITE
     extension().login_user(renewed)
@@ -120,5 +123,6 @@ async def revoke_all(
 async def _end_session() -> None:
     token = extension().load_cookie()
     if token is not None:
-        ended = LoginSession.token_hash == hash_token(token)
-        await db.execute(delete(LoginSession).where(ended))
+        ended = delete(LoginSession).where(LoginSession.token_hash == hash_token(token))
+        if old := await db.scalar(ended.returning(LoginSession.token_hash)):
+            renewals.note(db, old)

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 from itsdangerous import TimestampSigner
-from quart import Quart, session, websocket
+from quart import Quart, Response, session, websocket
 from quart.testing import WebsocketResponseError
 from quart_auth import Unauthorized, generate_auth_token
 from sqlalchemy import delete, select, update
 from werkzeug.datastructures import Headers
 
 from sched_async.accounts.admin.actions import act_on
+from sched_async.accounts.renewals import RENEWED
 from sched_async.accounts.sessions import (
     MOST,
     current_user,
@@ -25,8 +26,9 @@ from sched_async.accounts.sessions import (
 )
 from sched_async.app import create_app
 from sched_async.database import begin, db, reading
-from sched_async.models import LoginSession, User
+from sched_async.models import LoginSession, OneTimeToken, User
 from sched_async.testing import Client, signed_in
+from sched_async.times import now
 
 from ..conftest import ALICE_PASSWORD
 from ..pages import Browser, cookie, csrf_token, is_signed_in, log_in, text
@@ -470,3 +472,62 @@ async def test_an_old_signature_ends_nothing_that_its_row_does_not(
     assert not await is_signed_in(lasting)
     form = {"username": "alice@example.org", "password": ALICE_PASSWORD, "csrf_token": token}
     assert (await client.post("/login/", form=form)).status_code == 403
+
+
+def login_cookies(answer: Response) -> list[str]:
+    """What an answer does to the cookie."""
+    sent = answer.headers.getlist("Set-Cookie")
+    return [value for value in sent if value.startswith("sched_login=")]
+
+
+NEW_PASSWORD = "seven quiet otters in a lift"
+RENEWING = [
+    ("/confirm/", {"password": ALICE_PASSWORD}),
+    ("/login/", {"username": "alice@example.org", "password": ALICE_PASSWORD}),
+    (
+        "/account/password/",
+        {
+            "current_password": ALICE_PASSWORD,
+            "password": NEW_PASSWORD,
+            "password_again": NEW_PASSWORD,
+        },
+    ),
+]
+
+
+@each(("path", "form"), RENEWING)
+async def test_the_second_of_a_double_click_leaves_the_cookie_that_the_first_has_set(
+    app: Quart, alice: User, path: str, form: dict[str, str]
+) -> None:
+    first, second = await signed_in(app, alice.email), Client(app)
+    second.set_cookie("localhost", "sched_login", cookie(first) or "")
+    assert len(login_cookies(await first.post(path, form=form))) == 1
+    other = await second.get("/appointments/")
+    assert (other.status_code, login_cookies(other)) == (303, []), "or whatever was under way"
+    assert login_cookies(await second.get("/nowhere/")) == []
+    if path != "/login/":
+        twin = await second.post(path, form=form)
+        assert (twin.status_code, login_cookies(twin)) == (303, [])
+        assert "Set-Cookie" not in twin.headers, "what the first has to say is left as well"
+        led = await first.get(twin.location or "")
+        assert (led.status_code, led.location) == (303, path), "it is signed in by then"
+    assert await is_signed_in(first)
+    async with app.app_context(), begin() as database:
+        renewed = OneTimeToken.purpose == RENEWED
+        await database.execute(update(OneTimeToken).where(renewed).values(expires_at=now()))
+    assert not await is_signed_in(second)
+    assert cookie(second) is None, "later on it is taken away as ever"
+
+
+@pytest.mark.databases("sqlite", "postgresql")
+async def test_of_a_double_click_that_is_judged_at_once_neither_takes_the_cookie_away(
+    app: Quart, alice: User
+) -> None:
+    clients = [await signed_in(app, alice.email), Client(app)]
+    clients[1].set_cookie("localhost", "sched_login", cookie(clients[0]) or "")
+    form = {"password": ALICE_PASSWORD}
+    both = [client.post("/confirm/", form=form) for client in clients]
+    assert [answer.status_code for answer in await asyncio.gather(*both)] == [303, 303]
+    signed = [await is_signed_in(client) for client in clients]
+    assert any(signed)
+    assert all(cookie(client) for client in clients)
