@@ -13,10 +13,8 @@ from typing import Any, TypeVar
 from quart import (
     Quart,
     current_app,
-    flash,
     has_request_context,
     request,
-    session,
     websocket,
 )
 from quart_auth import Unauthorized
@@ -149,9 +147,3 @@ async def _note_seen(login_id: int) -> None:
     due = (LoginSession.id == login_id, not_(just_now))
     async with begin() as session:
         await session.execute(update(LoginSession).where(*due).values(last_seen_at=moment))
-
-
-async def flash_once(message: str) -> None:
-    """Say something on the next page, unless it is going to be said there already."""
-    if ("info", message) not in map(tuple, session.get("_flashes", [])):
-        await flash(message, "info")

@@ -4,7 +4,7 @@ Whoever is not signed in gets the sign-in page, which carries the form on; whoev
 once more with a new token.  Scripts are told the status, as ever.
 """
 
-from quart import Quart, current_app, redirect, render_template, request, url_for
+from quart import Quart, current_app, flash, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
 from quart_auth import Unauthorized
 from werkzeug.datastructures import MultiDict
@@ -13,8 +13,11 @@ from ..carried_form import CARRIED, CarriedForm
 from ..errors import http_error, wants_json
 from ..local_paths import page_to_return_to
 from ..security import csrf
+<<<<<<< HEAD
 from . import renewals
 from .access import flash_once
+=======
+>>>>>>> 793f0e6 (Leave nothing for the next page to say where a script was answered)
 from .login import LoginForm
 from .sessions import current_user, load_user
 
@@ -41,8 +44,12 @@ async def send_to_login(error: Unauthorized) -> ResponseReturnValue:
     if request.method == "POST" and (carried := await _typed()):
         kept = LoginForm(MultiDict({"next": page_to_return_to(), CARRIED: carried}))
         return await render_template("accounts/login.html", form=kept), 401
+<<<<<<< HEAD
     if not renewals.is_under_way():  # or the message of the twin's answer would be lost
         await flash_once(current_app.config["LOGIN_MESSAGE"])
+=======
+    await flash(current_app.config["LOGIN_MESSAGE"], "info")
+>>>>>>> 793f0e6 (Leave nothing for the next page to say where a script was answered)
     return redirect(url_for(login, next=page_to_return_to()), 303)
 
 

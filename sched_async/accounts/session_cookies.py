@@ -25,12 +25,14 @@ from quart_auth import Action, AuthUser, QuartAuth
 from werkzeug.local import LocalProxy
 
 from ..config import PublicUrl
-from ..request_scope import storage
+from ..request_scope import of_scope, storage
 from ..times import now
 from .current_user import CurrentUser
 from .tokens import form_secret
 
 REMEMBERED = timedelta(days=30)
+MESSAGES = "_flashes"  # where Quart keeps them
+MOST_MESSAGES = 5
 MAX_COOKIE = 3900  # bytes, of the 4096 that browsers keep with name and attributes
 
 
@@ -111,20 +113,35 @@ class CookieSession(SecureCookieSessionInterface):
         except BadSignature:
             return self.session_class()
         is_over = now() - signed_at > app.permanent_session_lifetime
+        of_scope(request.scope)["messages"] = list(found.get(MESSAGES, ()))
         return self.session_class(None if is_over else found)
 
     async def save_session(self, app: Quart, session: Any, response: Any) -> None:
         if response is None or response.status_code < 500:
+            if session.modified:
+                _limit_messages(session, is_json=response is not None and response.is_json)
             self._shorten(app, session)
             await super().save_session(app, session, response)
 
     def _shorten(self, app: Quart, session: Any) -> None:
         """Browsers ignore a cookie that is too large: the oldest messages go first."""
         serializer = self.get_signing_serializer(app)
-        while serializer and session.modified and session.get("_flashes"):
+        while serializer and session.modified and session.get(MESSAGES):
             if len(serializer.dumps(dict(session))) <= MAX_COOKIE:
                 return
-            session["_flashes"] = session["_flashes"][1:]
+            session[MESSAGES] = session[MESSAGES][1:]
+
+
+def _limit_messages(session: Any, *, is_json: bool) -> None:
+    """Keep of what the next page has to say the newest, each once; to a script it says nothing."""
+    messages = [tuple(message) for message in session.get(MESSAGES, ())]
+    if is_json:  # what a page has to say yet stays
+        waiting = [tuple(message) for message in storage().get("messages", ())]
+        messages = [message for message in messages if message in waiting]
+    newest = list(dict.fromkeys(reversed(messages)))[:MOST_MESSAGES]
+    session.pop(MESSAGES, None)
+    if newest:
+        session[MESSAGES] = newest[::-1]
 
 
 def extension() -> Sessions:

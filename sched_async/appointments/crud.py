@@ -104,9 +104,9 @@ async def delete(appointment_id: int) -> ResponseReturnValue:
         return await render_template("appointments/delete.html", item=item)
     await db.delete(appointment)
     await db.commit()
-    await flash(f"“{isolated(appointment.title)}” has been deleted.", "success")
     if request.method == "DELETE":
         return jsonify(status="OK")
+    await flash(f"“{isolated(appointment.title)}” has been deleted.", "success")
     return redirect(url_for(".index"), 303)
 
 

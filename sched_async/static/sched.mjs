@@ -1,5 +1,15 @@
 // What pages gain from script. Each part stands alone, and every page works without.
 
+// What a script has done is said on the page after it, as the server does otherwise.
+const done = sessionStorage.getItem("done");
+if (done) {
+  sessionStorage.removeItem("done");
+  const message = Object.assign(document.createElement("p"), { className: "flash success" });
+  message.role = "status";
+  message.textContent = done;
+  document.querySelector("main").prepend(message);
+}
+
 const zone = document.querySelector("[data-browser-zone]");
 if (zone && zone.value === zone.defaultValue && zone.value === "UTC") {
   zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
@@ -75,6 +85,7 @@ if (link && dialog?.showModal) {
     const status = await remove(link.href);
     confirm.disabled = false;
     if (status === 200) {
+      sessionStorage.setItem("done", dialog.dataset.done);
       location.assign(link.dataset.next);
       return;
     }

@@ -100,6 +100,7 @@ async def deletes_it(visitor: Visitor, window: Window) -> None:
         await visitor.send()
     await visitor.look()
     assert visitor.path == "/appointments/"
+    assert "has been deleted." in await visitor.text()
     assert await visitor.page.locator("main a:has-text('Orthodontist')").count() == 0
 
 

@@ -64,6 +64,12 @@ async def app(request: pytest.FixtureRequest, settings: dict[str, Any]) -> Async
         await flash(secrets.token_urlsafe(length))  # which no compression makes shorter
         return "told"
 
+    @app.route("/script/<name>/")
+    @public
+    async def script(name: str) -> dict[str, str]:
+        await flash(f"Done by script: {name}.")
+        return {"status": "OK"}
+
     @app.route("/own/")
     @public
     async def own() -> Response:
@@ -218,6 +224,22 @@ async def test_no_cookie_grows_beyond_what_browsers_keep(
             assert parse_cookie(pair)
     page = await text(await client.get("/login/"))
     assert 'class="flash' in page or length > 4096, "the newest is still told"
+
+
+@only_http
+async def test_a_script_piles_up_nothing_for_the_next_page_to_say(app: Quart) -> None:
+    client = await somebody(app)
+    await client.get("/chatter/30/")
+    for number in range(60):
+        await client.post("/account/profile/", form={"name": "Alice", "timezone": "UTC"})
+        await client.get(f"/script/{number}/")
+    page = await text(await client.get("/appointments/"))
+    assert "Done by script" not in page, "its answer was JSON"
+    assert page.count("Saved.") == 1
+    assert page.count('class="flash') == 2, "what was there before is still said"
+    for _ in range(60):
+        await client.get("/chatter/30/")
+    assert (await text(await client.get("/appointments/"))).count('class="flash') == 5
 
 
 @only_http

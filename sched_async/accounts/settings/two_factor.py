@@ -31,7 +31,7 @@ from ...forms import CheckboxField, Form, PlainText
 from ...models import User
 from ...times import now
 from .. import activity, known_browsers
-from ..access import flash_once, is_public
+from ..access import is_public
 from ..fresh_login import fresh_login_required
 from ..sessions import confirm_login, current_user, login_required, revoke_all
 from ..two_factor import codes, totp
@@ -68,7 +68,7 @@ async def require_factor() -> ResponseReturnValue | None:
     set_up = url_for("two_factor.set_up")
     if wants_json():
         return jsonify(status="Forbidden", message=MISSING, set_up=set_up), 403
-    await flash_once(MISSING)
+    await flash(MISSING, "info")
     return redirect(set_up, 303)
 
 
