@@ -13,11 +13,7 @@ from ..carried_form import CARRIED, CarriedForm
 from ..errors import http_error, wants_json
 from ..local_paths import page_to_return_to
 from ..security import csrf
-<<<<<<< HEAD
 from . import renewals
-from .access import flash_once
-=======
->>>>>>> 793f0e6 (Leave nothing for the next page to say where a script was answered)
 from .login import LoginForm
 from .sessions import current_user, load_user
 
@@ -44,12 +40,8 @@ async def send_to_login(error: Unauthorized) -> ResponseReturnValue:
     if request.method == "POST" and (carried := await _typed()):
         kept = LoginForm(MultiDict({"next": page_to_return_to(), CARRIED: carried}))
         return await render_template("accounts/login.html", form=kept), 401
-<<<<<<< HEAD
     if not renewals.is_under_way():  # or the message of the twin's answer would be lost
-        await flash_once(current_app.config["LOGIN_MESSAGE"])
-=======
-    await flash(current_app.config["LOGIN_MESSAGE"], "info")
->>>>>>> 793f0e6 (Leave nothing for the next page to say where a script was answered)
+        await flash(current_app.config["LOGIN_MESSAGE"], "info")
     return redirect(url_for(login, next=page_to_return_to()), 303)
 
 
