@@ -20,7 +20,7 @@ from .sessions import current_user, load_user
 OUT_OF_DATE = "The page you sent this from was out of date."
 LOGIN_OUT_OF_DATE = "This page was out of date. Please enter your password again."
 FORM_NO_COOKIES = f"{csrf.NO_COOKIES} Allow them for this site first."
-LOGIN_NO_COOKIES = f"{FORM_NO_COOKIES} Then enter your password again."
+LOGIN_NO_COOKIES = f"{csrf.NO_COOKIES} Allow them for this site, then enter your password again."
 
 
 def init_app(app: Quart) -> None:

@@ -29,7 +29,7 @@ from ..errors import Page
 FIELD = "csrf_token"
 HEADER = "X-CSRF-Token"
 SHAPE = re.compile(r"[\w-]{16}\.[0-9a-f]{64}")
-NO_COOKIES = "Your browser sent no cookie with this form, and it works only with cookies."
+NO_COOKIES = "Your browser sent no cookie, and this form works only with cookies."
 log = logging.getLogger("sched_async.security")
 
 

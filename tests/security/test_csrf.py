@@ -370,10 +370,13 @@ async def test_what_was_typed_on_a_page_of_ours_is_kept_and_one_press_sends_it(
 
 @each("headers", [{}, *FROM_ELSEWHERE])
 async def test_what_may_come_from_another_site_is_never_kept(
-    hers: QuartClient, headers: dict[str, str]
+    app: Quart, hers: QuartClient, headers: dict[str, str]
 ) -> None:
-    for token in ("made.up", await csrf_token(hers, CREATE)) if headers else ("made.up",):
-        response = await refused(hers, CREATE, form=TYPED | {FIELD: token}, headers=headers)
+    """Nor is it by the sign-in page, where nobody is signed in."""
+    right = await csrf_token(hers, CREATE)
+    tried = [(hers, "made.up"), (QuartClient(app), "made.up"), (QuartClient(app), right)]
+    for client, token in [*tried, (hers, right)] if headers else tried[:2]:
+        response = await refused(client, CREATE, form=TYPED | {FIELD: token}, headers=headers)
         assert response.status_code == 403
         page = await text(response)
         assert "Löwen" not in page
@@ -438,7 +441,7 @@ async def test_an_old_page_of_whoever_is_signed_out_asks_to_sign_in_first(
     assert await kept(app) == 1
 
 
-SAYS_NO_COOKIES = "Your browser sent no cookie with this form, and it works only with cookies."
+SAYS_NO_COOKIES = "Your browser sent no cookie, and this form works only with cookies."
 
 
 @each("headers", [*OURS, {}, {"Accept": "application/json"}])
