@@ -41,6 +41,11 @@ class Sessions(QuartAuth):
 
     user_class: type[AuthUser] = CurrentUser
 
+    def __init__(self, app: Quart) -> None:
+        super().__init__(app)
+        self.serializers: dict[tuple[Any, ...], Any] = {}
+        """Made once for their keys: to make one takes as long as to read a cookie."""
+
     def load_user(self) -> AuthUser:
         if has_request_context() or has_websocket_context():
             return cast(AuthUser, storage().get("user") or CurrentUser(None))
@@ -54,9 +59,11 @@ class Sessions(QuartAuth):
     def load_token(self, token: str, app: Quart | None = None) -> str | None:
         """As Quart-Auth reads it, whatever its age: that of a clock ahead would be below zero."""
         app = app or current_app
-        keys = [*(app.config.get("SECRET_KEY_FALLBACKS") or ()), app.secret_key]
+        keys = (*(app.config.get("SECRET_KEY_FALLBACKS") or ()), app.secret_key)
+        if keys not in self.serializers:
+            self.serializers[keys] = self.serializer_class(list(keys), self.salt or "")
         try:
-            return cast(str, self.serializer_class(keys, self.salt or "").loads(token))
+            return cast(str, self.serializers[keys].loads(token))
         except BadSignature:
             return None
 
@@ -100,7 +107,7 @@ class CookieSession(SecureCookieSessionInterface):
         self.serializers: dict[Any, Any] = {}
 
     def get_signing_serializer(self, app: Quart) -> Any:
-        """Quart's, made once for each key: to make one takes as long as to read a cookie."""
+        """Quart's, made once for each key as well."""
         if app.secret_key not in self.serializers:
             self.serializers[app.secret_key] = super().get_signing_serializer(app)
         return self.serializers[app.secret_key]
