@@ -111,7 +111,8 @@ async def look_who_asks(*, is_database_away: bool) -> bool:
 async def load_user() -> None:
     """Bind the request to the user of its cookie, in one query.
 
-    A cookie that names no living session is taken away from the browser.
+    A cookie that names no living session is taken away from the browser, unless another
+    request has just renewed it.
     """
     token = extension().load_cookie()
     found = None if token is None else await _living_session(token)

@@ -284,6 +284,20 @@ async def test_who_is_signed_out_already_need_not_sign_in_to_sign_out(
     assert (answer.status_code, answer.location) == (303, "/login/")
 
 
+async def test_a_second_click_on_sign_out_leaves_the_message_of_the_first(
+    app: Quart, alice: User
+) -> None:
+    client, twin = await signed_in(app, alice.email), Client(app)
+    twin.set_cookie("localhost", "sched_login", cookie(client) or "")
+    await client.post("/logout/")
+    second = await twin.post("/logout/")
+    assert (second.status_code, second.location) == (303, "/login/")
+    assert "Set-Cookie" not in second.headers
+    page = await text(await client.get("/login/"))
+    assert "You have signed out." in page
+    assert "Please log in" not in page
+
+
 @pytest.mark.parametrize("wanted", ["/account/devices/1/sign-out/", "/no/such/page/"])
 async def test_signing_in_leads_only_to_what_can_be_shown(
     client: Browser, alice: User, wanted: str
