@@ -2,10 +2,12 @@
 
 from quart import Blueprint, flash, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
-from wtforms import StringField
+from werkzeug.datastructures import MultiDict
+from wtforms import HiddenField, StringField
 from wtforms.validators import InputRequired, Length
 
 from .. import mail
+from ..carried_form import CarriedForm
 from ..database import db
 from ..errors import TooManyAttemptsError
 from ..forms import CheckboxField, Form, PlainText
@@ -13,7 +15,7 @@ from ..models import OneTimeToken, User
 from ..security import throttle
 from ..security.throttle import Tries
 from . import activity, known_browsers, one_time_links
-from .login import complete_login
+from .login import LoginForm, complete_login
 from .sessions import public
 from .two_factor import codes, pending_login
 from .two_factor.codes import Verdict
@@ -28,6 +30,8 @@ class StepForm(Form):
     code = StringField("Code", [InputRequired(), Length(max=codes.MAX_TYPED), PlainText()])
     trust = CheckboxField(f"Trust this device for {known_browsers.TRUSTED.days} days")
     link = one_time_links.link_field(one_time_links.SECOND_STEP)
+    next = HiddenField()
+    carried = HiddenField()
 
 
 @blueprint.route("/login/second-step/", methods=["GET", "POST"])
@@ -37,7 +41,7 @@ async def ask() -> ResponseReturnValue:
     waiting = await one_time_links.find(one_time_links.SECOND_STEP)
     if waiting is None or waiting.user_id is None:
         return await _over(OVER)
-    form = StepForm(await request.form)
+    form = StepForm(await request.form, **pending_login.to_keep(waiting))
     if not form.validate_on_submit():
         return await _page(form), form.status
     try:
@@ -94,6 +98,10 @@ async def _page(form: StepForm) -> str:
 
 
 async def _over(message: str) -> ResponseReturnValue:
+    """Back to the sign-in page, with what it was to be followed by."""
+    kept = await pending_login.kept()
     await one_time_links.drop(one_time_links.SECOND_STEP)
     await flash(message, "error")
-    return redirect(url_for("login.login"), 303)
+    if CarriedForm.parse(kept["carried"]):
+        return await render_template("accounts/login.html", form=LoginForm(MultiDict(kept))), 401
+    return redirect(url_for("login.login", next=kept["next"] or None), 303)

@@ -30,7 +30,10 @@ class Phone:
 
 
 async def shown_secret(client: Browser) -> str:
-    page = await text(await client.get(SET_UP))
+    return secret_in(await text(await client.get(SET_UP)))
+
+
+def secret_in(page: str) -> str:
     found = re.search(r'class="key">([A-Z2-7 ]+)<', page)
     assert found, page
     return found[1].replace(" ", "")

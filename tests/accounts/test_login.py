@@ -1,12 +1,14 @@
 """The login page and the logout page."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from quart import Quart, Response
 from sqlalchemy import delete, select, update
 
 from sched_async.accounts.admin import actions
+from sched_async.accounts.cleanup import sweep
 from sched_async.accounts.password_reset import link_for
 from sched_async.accounts.registration.rules import create_account
 from sched_async.database import begin, reading
@@ -17,8 +19,8 @@ from sched_async.testing import Client, signed_in
 from ..conftest import ALICE_PASSWORD
 from ..pages import Browser, cookie, csrf_token, hidden_fields, log_in, text
 from ..rows import activities
-from .factors import STEP, enrolled
-from .links import settled
+from .factors import SET_UP, STEP, Phone, enrolled, secret_in
+from .links import age_tokens, settled
 from .logins import login_rows
 
 WRONG = "Incorrect username or password."
@@ -363,6 +365,62 @@ async def test_what_was_typed_outlives_the_second_step(app: Quart, alice: User) 
     fields.pop("csrf_token")
     assert fields == MEETING
     assert await titles(app) == []
+
+
+@pytest.mark.parametrize("how", ["code", "reload", "wrong"])
+async def test_what_was_typed_outlives_a_second_step_that_runs_out(
+    app: Quart, alice: User, how: str
+) -> None:
+    phone, _ = await enrolled(app, alice.email)
+    client, asked = await written_too_long(app, alice)
+    form = {"username": alice.email, "password": ALICE_PASSWORD}
+    await client.post("/login/", form=await hidden_fields(asked) | form)
+    step = await hidden_fields(await client.get(STEP))
+    if how == "wrong":
+        for _ in range(5):
+            page = await client.post(STEP, form=step | {"code": "1" * 25})
+    else:
+        await age_tokens(app, timedelta(minutes=6))
+        if how == "code":
+            async with app.app_context():
+                await sweep()
+            page = await client.post(STEP, form=step | {"code": phone.code(30)})
+        else:
+            page = await client.get(STEP)
+    assert page.status_code == 401
+    assert "Please sign in again." in await text(page)
+    await client.post("/login/", form=await hidden_fields(page) | form)
+    page = await client.post(STEP, form={"code": phone.code(30)})
+    assert (await hidden_fields(page))["title"] == MEETING["title"]
+
+
+async def test_what_was_typed_outlives_a_second_factor_that_has_to_be_set_up_first(
+    app: Quart, alice: User
+) -> None:
+    client, asked = await written_too_long(app, alice)
+    async with app.app_context(), begin() as db:
+        await db.execute(update(User).values(needs_second_factor=True))
+    form = {"username": alice.email, "password": ALICE_PASSWORD}
+    page = await client.post("/login/", form=await hidden_fields(asked) | form)
+    page = await client.post(CREATE, form=await hidden_fields(page) | {"password": "kangaroo"})
+    assert page.status_code == 403
+    assert "What you entered has been kept" in await text(page)
+    phone = Phone(secret_in(await text(page)))
+    sent = await hidden_fields(page)
+    wrong = await client.post(SET_UP, form=sent | {"code": "000000"})
+    page = await client.post(SET_UP, form=await hidden_fields(wrong) | {"code": phone.code()})
+    assert "kangaroo" not in await text(page)
+    assert await titles(app) == []
+    assert (await client.post(CREATE, form=await hidden_fields(page))).status_code == 303
+    assert await titles(app) == [MEETING["title"]]
+
+
+async def test_a_new_password_is_asked_for_beside_what_was_typed(app: Quart, alice: User) -> None:
+    """Its page would take the place of the only one that has it."""
+    _, asked = await written_too_long(app, alice)
+    assert '<a href="/password/forgot/" target="_blank">' in await text(asked)
+    plain = await text(await app.test_client().get("/login/"))
+    assert '<a href="/password/forgot/">Forgot your password?</a>' in plain
 
 
 async def test_what_is_too_long_to_be_carried_leads_to_the_sign_in_page(

@@ -20,7 +20,15 @@ from sched_async.accounts.admin import actions
 from sched_async.accounts.two_factor import totp
 from sched_async.app import create_app
 from sched_async.database import begin, reading
-from sched_async.models import Activity, Base, KnownBrowser, LoginSession, RecoveryCode, User
+from sched_async.models import (
+    Activity,
+    Appointment,
+    Base,
+    KnownBrowser,
+    LoginSession,
+    RecoveryCode,
+    User,
+)
 from sched_async.testing import Client, signed_in
 
 from ..conftest import ALICE_PASSWORD, MALLORY_PASSWORD
@@ -35,6 +43,7 @@ from ..pages import (
     log_in,
     text,
 )
+from ..rows import all_rows
 from .factors import (
     SET_UP,
     START,
@@ -809,7 +818,11 @@ async def test_who_must_have_a_factor_gets_to_setting_it_up_and_no_further(
 
 async def test_who_must_have_a_factor_can_change_nothing_else(app: Quart, obliged: Client) -> None:
     form = {"title": "Dentist", "start": "2027-01-01T10:00", "end": "2027-01-01T11:00"}
-    assert (await obliged.post("/appointments/create/", form=form)).location == SET_UP
+    page = await obliged.post("/appointments/create/", form=form)
+    assert page.status_code == 403, "the page that sets it up carries on what was typed"
+    assert "Set up two-factor authentication" in await text(page)
+    assert await all_rows(app, Appointment) == []
+    assert (await obliged.post("/account/devices/sign-out-others/")).location == SET_UP
     script = await obliged.delete("/appointments/1/delete/")
     assert script.status_code == 403
     assert (await script.get_json())["set_up"] == SET_UP

@@ -21,10 +21,11 @@ from quart import (
 )
 from quart.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden
-from wtforms import StringField
+from wtforms import HiddenField, StringField
 from wtforms.validators import InputRequired, Length
 
 from ... import mail
+from ...carried_form import CarriedForm
 from ...database import SAFE_METHODS, db
 from ...errors import wants_json
 from ...forms import CheckboxField, Form, PlainText
@@ -68,8 +69,17 @@ async def require_factor() -> ResponseReturnValue | None:
     set_up = url_for("two_factor.set_up")
     if wants_json():
         return jsonify(status="Forbidden", message=MISSING, set_up=set_up), 403
+    if request.method == "POST" and (carried := await CarriedForm.of_request()).fields:
+        return await _set_up_first(carried)
     await flash(MISSING, "info")
     return redirect(set_up, 303)
+
+
+@fresh_login_required
+async def _set_up_first(carried: CarriedForm) -> ResponseReturnValue:
+    """The page that sets it up, which carries on what was sent."""
+    await flash(MISSING, "info")
+    return await _enrol_page(EnrolForm(carried=carried.as_text()), _offered()), 403
 
 
 async def require_factor_on_websocket() -> None:
@@ -93,6 +103,7 @@ class EndOthersForm(Form):
 
 class EnrolForm(EndOthersForm):
     code = StringField("Code", [InputRequired(), Length(max=codes.MAX_TYPED), PlainText()])
+    carried = HiddenField()
 
 
 @blueprint.route("/", methods=["GET", "POST"])
@@ -129,7 +140,7 @@ async def set_up() -> ResponseReturnValue:
     if form.validate_on_submit():
         step = totp.matching_step(secret, form.code.data or "", now())
         if step is not None:
-            return await _turn_on(secret, step, form.end_others.data)
+            return await _turn_on(secret, step, form)
         form.refuse("code", codes.Verdict.WRONG.sentence)
     return await _enrol_page(form, secret), form.status
 
@@ -155,7 +166,7 @@ async def _enrol_page(form: EnrolForm, secret: str) -> str:
     )
 
 
-async def _turn_on(secret: str, step: int, end_others: bool) -> ResponseReturnValue:
+async def _turn_on(secret: str, step: int, form: EnrolForm) -> ResponseReturnValue:
     """Of the same form sent twice, the second changes nothing."""
     user = _user()
     session.pop(OFFERED, None)
@@ -164,8 +175,8 @@ async def _turn_on(secret: str, step: int, end_others: bool) -> ResponseReturnVa
         return await _already()
     owner.totp_secret, owner.totp_step = codes.encrypted(secret, user.id), step
     new_codes = await codes.new_recovery_codes(db, user.id)
-    await _changed("factor_on", end_others)
-    return await _codes_page(new_codes)
+    await _changed("factor_on", form.end_others.data)
+    return await _codes_page(new_codes, CarriedForm.parse(form.carried.data or ""))
 
 
 def _is_offered_already(secret: str) -> bool:
@@ -228,8 +239,9 @@ async def _already() -> ResponseReturnValue:
     return redirect(url_for(".index"), 303)
 
 
-async def _codes_page(new_codes: Sequence[str]) -> str:
-    return await render_template("settings/two_factor_codes_once.html", codes=new_codes)
+async def _codes_page(new_codes: Sequence[str], carried: CarriedForm | None = None) -> str:
+    page = {"codes": new_codes, "carried": carried}
+    return await render_template("settings/two_factor_codes_once.html", **page)
 
 
 def _user() -> User:

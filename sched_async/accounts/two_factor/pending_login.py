@@ -8,15 +8,17 @@ browser, for five minutes and five wrong codes, as long as the account stays as 
 from datetime import timedelta
 from typing import Any
 
-from quart import redirect, session, url_for
+from quart import redirect, request, session, url_for
 from quart.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ...database import reading
 from ...models import OneTimeToken, User
 from .. import known_browsers, one_time_links
 from ..factors import state
 from ..one_time_links import SECOND_STEP
+from ..tokens import hash_token
 
 LIFETIME = timedelta(minutes=5)
 MOST_WRONG = 5
@@ -62,6 +64,20 @@ def onward(step: OneTimeToken) -> dict[str, Any]:
         "wanted": asked["next"],
         "carried": asked.get("carried", ""),
     }
+
+
+def to_keep(step: OneTimeToken) -> dict[str, str]:
+    """What the page of the step has along, since it may outlive the step."""
+    return {name: step.data.get(name, "") for name in ("next", "carried")}
+
+
+async def kept() -> dict[str, str]:
+    """The same of a step that is over: as its page has sent it, else as its row still has it."""
+    sent = await request.form
+    async with reading() as db:
+        step = await db.get(OneTimeToken, hash_token(await one_time_links.carried(SECOND_STEP)))
+    known = to_keep(step) if step is not None and step.purpose == SECOND_STEP else {}
+    return {name: sent.get(name) or known.get(name, "") for name in ("next", "carried")}
 
 
 def note_wrong(step: OneTimeToken) -> bool:
