@@ -314,8 +314,10 @@ async def test_a_refusal_is_noted_and_only_a_final_one_is_the_last(
     server.answers = {}
     await make_due(app)
     await send(app)
-    (row,) = await mails(app)
-    assert is_sent(row) is not is_final
+    if is_final:
+        assert [is_sent(row) for row in await mails(app)] == [False]
+    else:  # the app's own job may have taken it
+        await noted(app, is_sent)
 
 
 @only_sqlite
