@@ -18,7 +18,7 @@ from typing import TypeVar, cast
 from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 from quart import Quart, current_app
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from werkzeug.security import check_password_hash
 
@@ -35,6 +35,13 @@ ARGON2 = "$argon2"
 KINDS_SECONDS = 60
 PASSES = 2
 MEMORY = 19 * 1024  # KiB
+
+HASHES = (
+    select(User.id, func.substr(User.password_hash, 1, 80).label("start"))
+    .where(User.id > bindparam("last_id"))
+    .order_by(User.id)
+    .limit(1000)
+)
 
 Result = TypeVar("Result")
 hasher = PasswordHasher(time_cost=PASSES, memory_cost=MEMORY, parallelism=1)
@@ -141,15 +148,27 @@ async def hash_password(password: str) -> str:
     return await _pool().run(hasher.hash, normal(password))
 
 
+class HashKinds:
+    """Every kind of hash besides today's that some account has had since the start."""
+
+    def __init__(self) -> None:
+        self.found: set[str] = set()
+        self.last_id = 0
+        self.until = 0.0
+
+    async def ask(self, session: AsyncSession) -> frozenset[str]:
+        """Asks once a minute for new accounts alone: a hash never becomes an older one."""
+        if time.monotonic() >= self.until:
+            while rows := (await session.execute(HASHES, {"last_id": self.last_id})).all():
+                self.last_id = rows[-1].id
+                self.found.update(kind_of(row.start) for row in rows)
+            self.until = time.monotonic() + KINDS_SECONDS
+        return frozenset(self.found - {_todays_kind()})
+
+
 async def _kinds(session: AsyncSession) -> frozenset[str]:
-    """Every kind of hash besides today's that an account has; asked once a minute."""
-    until, kinds = current_app.extensions.get("hash_kinds", (0.0, frozenset()))
-    if time.monotonic() >= until:
-        older = ~User.password_hash.startswith(_todays_kind(), autoescape=True)
-        found = await session.scalars(select(func.substr(User.password_hash, 1, 80)).where(older))
-        kinds = frozenset(map(kind_of, found))
-        current_app.extensions["hash_kinds"] = time.monotonic() + KINDS_SECONDS, kinds
-    return cast(frozenset[str], kinds)
+    kinds: HashKinds = current_app.extensions.setdefault("hash_kinds", HashKinds())
+    return await kinds.ask(session)
 
 
 def kind_of(kept: str) -> str:
