@@ -125,7 +125,9 @@ def test_a_copied_cookie_is_worth_nothing_when_the_session_has_ended(
                 alice.log_out()
             for browser in (alice, *copies):
                 assert not browser.is_signed_in(), end
-                assert f"sched_login_{server.port}" not in browser.cookies, end
+                # From just after a sign-out it may be the twin of a double click.
+                is_kept = browser is not alice and not end
+                assert (f"sched_login_{server.port}" in browser.cookies) == is_kept, end
 
 
 def test_signing_in_works_by_a_host_name_without_tls(environment: dict[str, str]) -> None:
