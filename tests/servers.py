@@ -47,6 +47,10 @@ END_OTHERS = """
     WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 
+RESTART = """
+    PERFORM setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'
+"""
+
 
 def unavailable(reason: str) -> NoReturn:
     """Skip the test; in CI fail it, since there a check that did not run proves nothing."""
@@ -141,12 +145,15 @@ async def drop_database(server: str, name: str) -> None:
 
 
 async def empty_database(url: str) -> None:
-    """As it was when it had been migrated, whatever is still connected to it."""
-    tables = ", ".join(f'"{table.name}"' for table in Base.metadata.sorted_tables)
+    """As it was when it had been migrated, whatever is still connected to it.
+
+    Few rows are deleted in half the time in which tables are truncated, whose files are new ones.
+    """
+    tables = [f'DELETE FROM "{table.name}"' for table in reversed(Base.metadata.sorted_tables)]
     engine = create_async_engine(url, poolclass=NullPool)
     async with engine.begin() as connection:
         await connection.execute(text(END_OTHERS))
-        await connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY"))
+        await connection.execute(text(f"DO $$ BEGIN {'; '.join(tables)}; {RESTART}; END $$"))
 
 
 async def _execute(server: str, statement: str) -> None:

@@ -688,11 +688,9 @@ def sh(environment: dict[str, str], *command: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize(
-    "command", [("sched_async",), ("quart", "--app", "sched_async")], ids=" ".join
-)
+@only_sqlite
 async def test_the_command_line_shows_the_outbox_and_tries_again(
-    app: Quart, environment: dict[str, str], server: MailServer, command: tuple[str, ...]
+    app: Quart, environment: dict[str, str], server: MailServer
 ) -> None:
     account = "//sched:not-to-be-shown@"
     environment["SCHED_MAIL_URL"] = environment["SCHED_MAIL_URL"].replace("//", account)
@@ -706,7 +704,7 @@ async def test_the_command_line_shows_the_outbox_and_tries_again(
     await send(app)
     rows = await mails(app)
     waiting_since = f"{rows[-1].created_at:%Y-%m-%d %H:%M} UTC"
-    assert await asyncio.to_thread(sh, environment, *command, "mail", "status") == (
+    assert await asyncio.to_thread(sh, environment, "sched_async", "mail", "status") == (
         f"Email is sent through {server.url}, from sched@localhost.\n"
         f"Waiting: 1, the oldest since {waiting_since}\n"
         "Sent in the last 7 days: 1\n"
@@ -714,7 +712,8 @@ async def test_the_command_line_shows_the_outbox_and_tries_again(
         "Last problem: the server refuses the recipient: 450 4.2.1\n"
     )
     server.answers = {}
-    retried = await asyncio.to_thread(sh, environment, *command, "mail", "retry")
+    quart = ("quart", "--app", "sched_async")
+    retried = await asyncio.to_thread(sh, environment, *quart, "mail", "retry")
     assert retried == "1 message will be retried.\n"
     await send(app)
     assert [is_sent(row) for row in await mails(app)] == [True, True, False]
@@ -741,6 +740,8 @@ async def test_without_a_server_nothing_is_written_or_attempted(
         async with app.app_context():
             assert not mail.is_configured()
     assert (row.tries, server.received) == (0, [])
+    if mail_url is None:
+        return  # the command below has the same environment either way
     environment["SCHED_MAIL_URL"] = ""
     shown = await asyncio.to_thread(sh, environment, "sched_async", "mail", "status")
     assert shown == (
