@@ -1,18 +1,21 @@
 """The same person and the same fifty appointments for both sides of a comparison."""
 
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from werkzeug.security import generate_password_hash
 
 from bench import reference
 from sched_async.accounts.registration.rules import create_account
 from sched_async.app import create_app
+from sched_async.appointments import changes
+from sched_async.appointments.derive import derive
+from sched_async.appointments.ics_text import Facts, new_text
 from sched_async.database import begin
 from sched_async.lifespan import working
-from sched_async.models import Appointment
+from sched_async.models import Calendar
+from sched_async.times import now
 
 EMAIL = "ada@example.org"
 PASSWORD = "seven quiet otters in the rain"
@@ -42,11 +45,11 @@ async def fill(folder: Path) -> dict[str, str]:
     async with working(create_app({"DATA_DIR": folder}), make=True):
         ada = await create_account(name="Ada", email=EMAIL, password=PASSWORD, timezone=ZONE)
         async with begin() as db:
-            for facts in appointments():
-                appointment = Appointment(user_id=ada.id, timezone=ZONE, **facts)
-                appointment.start_utc = _instant(appointment.start)
-                appointment.end_utc = _instant(appointment.end)
-                db.add(appointment)
+            calendar = (await db.scalars(Calendar.readable_by(ada.id))).one()
+            async with changes.act(db, ada.id, "import") as act:
+                for given in appointments():
+                    facts = Facts(**given, allday=False, timezone=ZONE)  # type: ignore[arg-type]
+                    act.put(calendar.id, derive(new_text(facts, now()), now()), is_fresh=True)
     return {"SCHED_DATA_DIR": str(folder)}
 
 
@@ -63,7 +66,3 @@ def fill_reference(path: Path) -> dict[str, str]:
         reference.db.session.add_all(rows)
         reference.db.session.commit()
     return environment
-
-
-def _instant(wall: datetime) -> datetime:
-    return wall.replace(tzinfo=ZoneInfo(ZONE)).astimezone(UTC)

@@ -23,6 +23,7 @@ from .accounts import password_reset
 from .accounts.admin import actions
 from .accounts.registration import invitations, rules
 from .accounts.settings.email import change_for
+from .appointments import checking
 from .errors import RefusedError, StartupError
 from .models import User
 from .plurals import counted
@@ -232,7 +233,7 @@ async def upgrade(app: Quart) -> str:
 @db.command("check")
 @on_app
 async def check(app: Quart) -> str:
-    """Check that the schema is up to date and a SQLite file is intact."""
+    """Check the schema, a SQLite file, and that appointments are what their texts say."""
     database.refuse_missing_file(app.config["DATABASE_URL"])
     async with database.migrating(app.config["DATABASE_URL"]) as connection:
         different = await connection.run_sync(migrations.differences)
@@ -243,7 +244,18 @@ async def check(app: Quart) -> str:
         )
     if unsound:
         raise RefusedError(f"The file is damaged: {unsound}. Restore a backup.")
+    async with lifespan.working(app):
+        await _check_appointments()
     return "The database is intact and its schema is up to date."
+
+
+async def _check_appointments() -> None:
+    wrong = 0
+    async for line in checking.differences():
+        click.echo(f"Different: {line}", err=True)
+        wrong += 1
+    if wrong:
+        raise RefusedError(f"{counted(wrong, 'difference')} between appointments and their texts.")
 
 
 @db.command("drop")

@@ -22,18 +22,21 @@ from urllib.parse import quote_plus
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from . import zones
 from .accounts import one_time_links
 from .accounts.emails import canonical_email
 from .accounts.one_time_links import SETUP
 from .accounts.registration.rules import MAX_NAME
 from .accounts.users import has_accounts
+from .appointments import changes
 from .appointments.agenda import FIRST_YEAR, LAST_YEAR, LONGEST
+from .appointments.derive import Derived, derive
+from .appointments.ics_text import Facts, new_text
 from .database import begin
 from .errors import RefusedError
-from .models import Appointment, User
+from .first_calendar import first_calendar
+from .models import Act, Appointment, Calendar, User
 from .texts import many_lines, number, one_line, unfit
-from .times import SkippedTimeError, to_utc
+from .times import SkippedTimeError, now, to_utc
 
 DAY = timedelta(days=1)
 USERS = "SELECT id, name, email, password, active FROM user ORDER BY id"
@@ -103,6 +106,7 @@ async def _add_users(
             needs_admin = needs_admin and not user.is_admin
             session.add(user)
             await session.flush()
+            session.add(first_calendar(user))
             report.users += 1
         owners[row["id"]] = user.id
     return owners
@@ -125,27 +129,43 @@ async def _add_appointments(
     report: Report,
 ) -> None:
     present = await _present(session, set(owners.values()))
-    before = report.appointments
+    new: dict[int, list[tuple[Derived, str]]] = {}
     for row in rows:
         owner = owners.get(row["user_id"])
         try:
             if owner is None:
                 raise ValueError("its owner has not been imported")
             if not _is_here(row, present.get(owner, {})):
-                session.add(_appointment(row, owner, timezone, report))
+                made = derive(_text(row, timezone, report), now())
+                new.setdefault(owner, []).append((made, _submission(row)))
                 report.appointments += 1
         except ValueError as error:
             report.skipped.append(f"appointment {row['id']}: {error}.")
-    if report.appointments > before:
-        await zones.note(session, timezone)
+    for owner, found in new.items():
+        await _put(session, owner, found)
+
+
+async def _put(session: AsyncSession, owner: int, found: list[tuple[Derived, str]]) -> None:
+    """Into the person's default calendar, as one act."""
+    mine = Calendar.readable_by(owner).order_by(Calendar.position, Calendar.id)
+    calendar = (await session.scalars(mine.limit(1))).one()
+    async with changes.act(session, owner, "import", "sched.db") as act:
+        for made, submission in found:
+            act.put(calendar.id, made, submission=submission, is_fresh=True)
 
 
 async def _present(session: AsyncSession, owners: set[int]) -> dict[int, dict[str, Any]]:
     """What was imported before, by its owner here and by what it was in the original."""
-    columns = ("user_id", "submission", "start", "end", "title", "created_at", "modified_at")
-    query = select(*(getattr(Appointment, name) for name in columns)).where(
-        Appointment.user_id.in_(owners),
-        Appointment.submission.startswith("sched-", autoescape=True),
+    columns = ("start", "end", "title", "created_at", "modified_at")
+    query = (
+        select(Act.user_id, Act.submission, *(getattr(Appointment, name) for name in columns))
+        .join(Appointment, Appointment.id == Act.appointment_id)
+        .join(Calendar, Calendar.id == Appointment.calendar_id)
+        .where(
+            Act.user_id.in_(owners),
+            Act.submission.startswith("sched-", autoescape=True),
+            Calendar.deleted_at.is_(None),
+        )
     )
     found: dict[int, dict[str, Any]] = {owner: {} for owner in owners}
     for row in await session.execute(query):
@@ -188,7 +208,11 @@ def _digest(row: sqlite3.Row, columns: tuple[str, ...]) -> str:
     return hashlib.sha256(values.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _appointment(row: sqlite3.Row, owner: int, timezone: str, report: Report) -> Appointment:
+def _submission(row: sqlite3.Row) -> str:
+    return f"{_origin(row)}-{_digest(row, CONTENTS)}"
+
+
+def _text(row: sqlite3.Row, timezone: str, report: Report) -> str:
     start, end, allday = _moment(row["start"]), _moment(row["end"]), bool(row["allday"])
     if not (FIRST_YEAR <= start.year <= end.year <= LAST_YEAR and end - start <= LONGEST):
         raise ValueError("its start and end are too far apart or out of range")
@@ -199,15 +223,16 @@ def _appointment(row: sqlite3.Row, owner: int, timezone: str, report: Report) ->
     if end < start or (end == start and not allday):
         raise ValueError("it does not end after its start")
     texts = Texts(f"appointment {row['id']}", report)
-    appointment = Appointment(
-        user_id=owner,
-        submission=f"{_origin(row)}-{_digest(row, CONTENTS)}",
+    facts = Facts(
         title=texts.line("title", row["title"], MAX_LINE) or "Untitled",
         location=texts.line("location", row["location"], MAX_LINE),
         description=texts.notes("description", row["description"]),
+        start=start,
+        end=end,
+        timezone=timezone,
+        allday=allday,
     )
-    appointment.set_times(start, end, timezone, allday=allday)
-    return appointment
+    return new_text(facts, now())
 
 
 class Texts:

@@ -15,8 +15,9 @@ from tempfile import NamedTemporaryFile
 from quart import Quart
 from sqlalchemy.engine import URL
 
-from . import database, jobs, zones
+from . import database, jobs
 from .accounts.registration.rules import setup_link
+from .appointments import zones
 from .config import PublicUrl, retired, secret_key
 from .errors import StartupError
 from .ports import own_ports

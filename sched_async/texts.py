@@ -6,6 +6,8 @@ turns the text after it round, is refused by its number.
 """
 
 import re
+import unicodedata
+from unicodedata import combining
 
 # Unicode's white space that is no control character.
 ODD_SPACE = re.compile("[\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
@@ -74,3 +76,12 @@ def isolated(text: str) -> str:
     if not TURNING.search(text):
         return text
     return f"\u2068{DIRECTIONS.sub('', text)}\u2069"
+
+
+def searchable(text: str) -> str:
+    """The text as a search compares it: without capitals, marks, and forms of one letter."""
+    if text.isascii():
+        return text.lower()
+    return "".join(
+        char for char in unicodedata.normalize("NFKD", text.casefold()) if not combining(char)
+    )

@@ -118,6 +118,11 @@ def zone_names() -> tuple[str, ...]:
     return ("UTC", *sorted(name for name in _names().values() if name.split("/")[0] in offered))
 
 
+def all_zones() -> frozenset[str]:
+    """Every name of IANA's, as it is written."""
+    return frozenset(_names().values())
+
+
 def find_zone(text: str) -> str | None:
     """The zone of that name, however its letters are capitalised, or None."""
     return _names().get(text.strip().lower())

@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,6 +30,7 @@ from sched_async.database import begin, migrating
 from sched_async.models import Appointment, Base, LoginSession, User
 from sched_async.testing import signed_in
 
+from .appointments import add, timed
 from .conftest import ALICE_PASSWORD
 from .pages import is_signed_in, log_in
 from .servers import ROOT, free_port, hypercorn_server
@@ -398,14 +399,8 @@ async def test_an_unknown_address_is_refused(run: Run, command: str) -> None:
 
 
 async def give_appointments(app: Quart, owner: User, number: int) -> None:
-    start = datetime(2027, 1, 1, 10, tzinfo=UTC)
-    end = start + timedelta(hours=1)
-    async with app.app_context(), begin() as db:
-        for index in range(number):
-            appointment = Appointment(user_id=owner.id, title=f"Number {index}", timezone="UTC")
-            appointment.start, appointment.start_utc = start.replace(tzinfo=None), start
-            appointment.end, appointment.end_utc = end.replace(tzinfo=None), end
-            db.add(appointment)
+    many = (timed(f"Number {index}", "2027-01-01T10:00", zone="UTC") for index in range(number))
+    await add(app, owner, *many)
 
 
 @pytest.mark.databases("sqlite", "postgresql")
@@ -486,9 +481,9 @@ def lose_an_index_entry(path: Path) -> None:
     """Every page is well-formed, but the index does not know a row."""
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA writable_schema = ON")
-        where = "WHERE name = 'ix_appointment_user_id_allday_start_utc_id'"
+        where = "WHERE name = 'ix_occurrence_range'"
         row = connection.execute(f"SELECT sql FROM sqlite_schema {where}").fetchone()
-        partial = f"{row[0]} WHERE id > 5"
+        partial = f"{row[0]} WHERE appointment_id > 5"
         connection.execute(f"UPDATE sqlite_schema SET sql = ? {where}", (partial,))
     connection.close()
     with sqlite3.connect(path) as connection:

@@ -15,6 +15,7 @@ from wtforms import EmailField, PasswordField
 from wtforms.fields.core import UnboundField
 
 from sched_async.accounts.tokens import hash_token
+from sched_async.appointments.ics_text import Facts
 from sched_async.carried_form import SECRET
 from sched_async.database import begin
 from sched_async.forms import Form
@@ -22,8 +23,10 @@ from sched_async.models import Appointment, Base, LoginSession, OneTimeToken, Us
 from sched_async.testing import Client, signed_in
 from sched_async.times import now
 
+from .appointments import add
 from .mailbox import MAIL_URL
 from .pages import hidden_fields, text
+from .rows import all_rows
 from .security import same_for_all
 from .tables import each
 
@@ -136,10 +139,8 @@ async def contents(app: Quart) -> dict[str, list[object]]:
 async def dentist(app: Quart, alice: User) -> Appointment:
     """Alice's, tomorrow."""
     start = datetime.now(UTC).replace(microsecond=0, tzinfo=None) + timedelta(days=1)
-    appointment = Appointment(user_id=alice.id, title="Dentist")
-    appointment.set_times(start, start + timedelta(hours=1), "UTC")
-    async with app.app_context(), begin() as db:
-        db.add(appointment)
+    await add(app, alice, Facts("Dentist", start, start + timedelta(hours=1), False, "UTC"))
+    (appointment,) = await all_rows(app, Appointment)
     return appointment
 
 

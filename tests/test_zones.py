@@ -14,18 +14,21 @@ import pytest
 from quart import Quart
 from sqlalchemy import select, update
 
-from sched_async import zones
+from sched_async.accounts.registration import rules
 from sched_async.app import create_app
+from sched_async.appointments import upkeep, zones
 from sched_async.database import begin, opened, reading
-from sched_async.models import Appointment, User, Zone
+from sched_async.models import Appointment, Occurrence, User, Zone
 from sched_async.testing import signed_in
 from sched_async.times import changes
 
+from .appointments import add, timed
 from .servers import ROOT
 
 START = """
 import asyncio
 from sched_async.app import create_app
+from sched_async.appointments import upkeep, zones
 
 async def start():
     async with create_app().test_app():
@@ -80,7 +83,11 @@ async def instants(settings: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     async with opened(app), app.app_context(), reading() as session:
         return {
             row.title: (f"{row.start_utc:%H:%M}", f"{row.end_utc:%H:%M}")
-            for row in await session.scalars(select(Appointment))
+            for row in await session.execute(
+                select(Appointment.title, Occurrence.start_utc, Occurrence.end_utc).join(
+                    Occurrence, Occurrence.appointment_id == Appointment.id
+                )
+            )
         }
 
 
@@ -99,15 +106,16 @@ async def ready(settings: dict[str, Any]) -> dict[str, Any]:
         async with app.app_context(), begin() as session:
             person = {"name": "Alice", "password_hash": "", "timezone": "UTC"}
             alice = User(email="alice@example.org", **person)
-            session.add(alice)
+            await rules.add_account(session, alice)
         await make(app, alice, "Berlin")
         await make(app, alice, "New York", "America/New_York")
         await make(app, alice, "Day", allday="y")
         async with app.app_context(), begin() as session:
             # Nothing is derived again where no rule has changed, so this stays.
             wrong = {"start_utc": datetime(2030, 7, 1, 3, tzinfo=UTC)}
-            there = Appointment.timezone == "America/New_York"
-            await session.execute(update(Appointment).where(there).values(wrong))
+            there = select(Appointment.id).where(Appointment.timezone == "America/New_York")
+            these = Occurrence.appointment_id.in_(there)
+            await session.execute(update(Occurrence).where(these).values(wrong))
     return settings
 
 
@@ -128,13 +136,11 @@ async def test_an_appointment_whose_instants_change_has_not_been_changed_itself(
 ) -> None:
     app = create_app(ready)
     async with opened(app), app.app_context(), begin() as session:
-        await session.execute(
-            update(Appointment).values(modified_at=datetime(2026, 1, 1, tzinfo=UTC))
-        )
+        before = {row.id: row.modified_at for row in await session.scalars(select(Appointment))}
     await start(ready, data, NO_SUMMER)
     async with opened(app), app.app_context(), reading() as session:
         for row in await session.scalars(select(Appointment)):
-            assert (row.modified_at.year, row.start.hour) == (2026, 0 if row.allday else 9)
+            assert (row.modified_at, row.start.hour) == (before[row.id], 0 if row.allday else 9)
 
 
 async def test_a_time_that_the_new_rules_skip_stays_and_ends_after_it_starts(
@@ -155,16 +161,15 @@ async def test_however_many_they_are_all_are_derived_again(
     ready: dict[str, Any], data: Path
 ) -> None:
     app = create_app(ready)
-    async with opened(app), app.app_context(), begin() as session:
-        some = await session.scalar(select(Appointment).where(Appointment.title == "Berlin"))
-        assert some
-        facts = {c: getattr(some, c) for c in ("start", "end", "start_utc", "end_utc", "timezone")}
-        for number in range(2 * zones.BATCH):
-            session.add(Appointment(title=f"{number}", user_id=some.user_id, **facts))
+    async with opened(app):
+        async with app.app_context(), reading() as session:
+            (alice,) = await session.scalars(select(User))
+        span = ("2030-07-01T09:30", "2030-07-01T10:30")
+        await add(app, alice, *(timed(f"{number}", *span) for number in range(2 * upkeep.BATCH)))
     await start(ready, data, NO_SUMMER)
     found = await instants(ready)
-    assert len(found) == 2 * zones.BATCH + 3
-    assert {found[f"{number}"] for number in range(2 * zones.BATCH)} == {("08:30", "09:30")}
+    assert len(found) == 2 * upkeep.BATCH + 3
+    assert {found[f"{number}"] for number in range(2 * upkeep.BATCH)} == {("08:30", "09:30")}
 
 
 async def test_nodes_that_start_at_once_derive_it_once_and_for_all(

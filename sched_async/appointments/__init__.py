@@ -1,9 +1,17 @@
 """A person's appointments: the pages that show them, and the rules they keep."""
 
+from datetime import timedelta
+
 from quart import Quart
 
-from . import crud
+from .. import purging
+from ..jobs import add_job
+from . import crud, upkeep
+
+DAILY = timedelta(days=1)
 
 
 def init_app(app: Quart) -> None:
     app.register_blueprint(crud.blueprint)
+    for work in (upkeep.work_off_version, upkeep.move_horizon, purging.purge):
+        add_job(app, work, DAILY)

@@ -1,27 +1,30 @@
 """List, read, make, change and delete appointments."""
 
 import secrets
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from quart import Blueprint, abort, flash, jsonify, redirect, render_template, request, url_for
+from quart import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
-from sqlalchemy import bindparam
-from sqlalchemy.exc import IntegrityError
 from werkzeug.datastructures import MultiDict
 
-from .. import zones
 from ..accounts.sessions import current_user, login_required, public
-from ..database import SAFE_METHODS, db, detached, fetch
-from ..models import Appointment
+from ..database import SAFE_METHODS, db
+from ..errors import RefusedError
 from ..texts import isolated
 from ..times import existing, now, to_wall
+from . import changes
+from .acts import ChangedError, RepeatedError
 from .agenda import Position, read_page
 from .display import Item
+from .expanding import derived
 from .forms import AppointmentForm
+from .ics_text import Facts, new_text, patched
+from .reading import facts_of, own_appointment, own_calendars, revision_of, text_of
 
 HOUR = timedelta(hours=1)
-OWN = Appointment.owned_by(bindparam("owner")).where(Appointment.id == bindparam("id"))
+CHANGED = "This appointment has been changed since you opened this form."
 
 blueprint = Blueprint("appointments", __name__)
 
@@ -58,12 +61,14 @@ async def index() -> ResponseReturnValue:
 @login_required
 async def create() -> ResponseReturnValue:
     """Make one; the same form with the same contents shows what it made the first time."""
+    calendars = await own_calendars()
     if request.method == "POST":
-        form = AppointmentForm(await _with_zone(current_user.timezone))
-        if form.validate():
-            return await _add(form)
+        sent = await _sent(current_user.timezone, calendars[0].id)
+        form = AppointmentForm(sent, calendars=calendars)
+        if form.validate() and (answer := await _add(form)):
+            return answer
     else:
-        form = AppointmentForm(**_proposal())
+        form = AppointmentForm(calendars=calendars, **_proposal(), calendar=calendars[0].id)
     return await _show_form(form)
 
 
@@ -80,17 +85,17 @@ async def detail(appointment_id: int) -> ResponseReturnValue:
 @login_required
 async def edit(appointment_id: int) -> ResponseReturnValue:
     """Show the form for one appointment, and save what it sends."""
-    appointment = await own_appointment(appointment_id)
+    row, calendars = await own_appointment(appointment_id), await own_calendars()
+    shown = facts_of(row)
+    given = {"calendar": row.calendar_id, "revision": revision_of(row)}
     if request.method == "POST":
-        form = AppointmentForm(await _with_zone(appointment.timezone), obj=appointment)
-        if form.validate():
-            form.apply_to(appointment)
-            await zones.note(db, appointment.timezone)
-            await db.commit()
-            await flash("Saved.", "success")
-            return redirect(url_for(".detail", appointment_id=appointment_id), 303)
+        sent = await _sent(_shown_zone(shown), row.calendar_id)
+        form = AppointmentForm(sent, shown, calendars=calendars)
+        if form.validate() and (answer := await _save(form, row)):
+            return answer
     else:
-        form = AppointmentForm(obj=appointment)
+        shown = replace(shown, timezone=_shown_zone(shown))
+        form = AppointmentForm(obj=shown, calendars=calendars, **given)
     return await _show_form(form, appointment_id)
 
 
@@ -98,41 +103,83 @@ async def edit(appointment_id: int) -> ResponseReturnValue:
 @login_required
 async def delete(appointment_id: int) -> ResponseReturnValue:
     """Ask, and delete: DELETE answers JSON, POST is for pages without script."""
-    appointment = await own_appointment(appointment_id)
+    row = await own_appointment(appointment_id)
     if request.method in SAFE_METHODS:
-        item = Item(appointment, current_user.timezone, current_user.clock_hours)
+        item = Item(row, current_user.timezone, current_user.clock_hours)
         return await render_template("appointments/delete.html", item=item)
-    await db.delete(appointment)
-    await db.commit()
+    await _delete(row)
     if request.method == "DELETE":
         return jsonify(status="OK")
-    await flash(f"“{isolated(appointment.title)}” has been deleted.", "success")
+    await flash(f"“{isolated(row.title)}” has been deleted.", "success")
     return redirect(url_for(".index"), 303)
 
 
-async def own_appointment(appointment_id: int) -> Appointment:
-    whose = {"owner": current_user.user_id, "id": appointment_id}
-    if request.method not in SAFE_METHODS:
-        return await db.scalar(OWN, whose) or abort(404)
-    rows = await fetch(OWN, **whose)
-    return detached(Appointment, rows[0]) if rows else abort(404)
-
-
-async def _add(form: AppointmentForm) -> ResponseReturnValue:
-    user_id, submission = current_user.user_id, form.fingerprint()
-    appointment = Appointment(user_id=user_id, submission=submission)
-    form.apply_to(appointment)
-    db.add(appointment)
+async def _add(form: AppointmentForm) -> ResponseReturnValue | None:
+    """Save a new one; None where the form has to be shown again."""
+    user_id, facts = current_user.user_id, form.facts()
+    made = await derived(new_text(facts, now()))
+    key = form.fingerprint()
     try:
-        await zones.note(db, appointment.timezone)
+        async with changes.act(db, user_id, "create", facts.title, submission=key) as act:
+            act.put(form.calendar.data, made, is_fresh=True)
         await db.commit()
-    except IntegrityError:
+    except RepeatedError as repeated:
         await db.rollback()
-        same = Appointment.owned_by(user_id).where(Appointment.submission == submission)
-        appointment = await db.scalar(same) or abort(409)
-    else:
-        await flash("Saved.", "success")
-    return redirect(url_for(".detail", appointment_id=appointment.id), 303)
+        return _to_detail(repeated.appointment_id)
+    except RefusedError as refused:
+        await db.rollback()
+        form.refuse(None, str(refused))
+        return None
+    await flash("Saved.", "success")
+    return _to_detail(act.appointment_id)
+
+
+async def _save(form: AppointmentForm, row: Any) -> ResponseReturnValue | None:
+    """Change it as the form differs from what is kept; once more where that has changed."""
+    appointment_id, shown = row.id, facts_of(row)
+    while True:
+        if form.revision.data and form.revision.data != revision_of(row):
+            form.refuse(None, CHANGED)
+            return None
+        if await _replace(form, shown, row):
+            await flash("Saved.", "success")
+            return _to_detail(appointment_id)
+        row = await own_appointment(appointment_id)
+
+
+async def _replace(form: AppointmentForm, shown: Facts, row: Any) -> bool:
+    """False where the appointment has changed since it was read."""
+    text, facts, target = await text_of(row), form.facts(), form.calendar.data
+    if text is None:
+        return False
+    new = patched(text, shown, facts, now())
+    if new == text and target == row.calendar_id:
+        return True
+    made = await derived(new)
+    kind = "move" if new == text else "edit"
+    try:
+        async with changes.act(db, current_user.user_id, kind, facts.title) as act:
+            act.replace(row, made, target)
+        await db.commit()
+    except ChangedError:
+        await db.rollback()
+        return False
+    return True
+
+
+async def _delete(row: Any) -> None:
+    while True:
+        try:
+            async with changes.act(db, current_user.user_id, "delete", row.title) as act:
+                act.delete(row)
+            return await db.commit()
+        except ChangedError:
+            await db.rollback()
+            row = await own_appointment(row.id)
+
+
+def _to_detail(appointment_id: int | None) -> ResponseReturnValue:
+    return redirect(url_for(".detail", appointment_id=appointment_id), 303)
 
 
 async def _show_form(
@@ -142,11 +189,17 @@ async def _show_form(
     return page, form.status
 
 
-async def _with_zone(zone: str) -> MultiDict[str, str]:
-    """The sent form, in ``zone`` where it names none."""
+def _shown_zone(shown: Facts) -> str:
+    """Whole days have none, so that the person's own is proposed."""
+    return shown.timezone or (current_user.timezone if shown.allday else "")
+
+
+async def _sent(zone: str, calendar_id: int) -> MultiDict[str, str]:
+    """The sent form, in ``zone`` and in that calendar where it names none."""
     sent = MultiDict(await request.form)
-    if not sent.get("timezone", "").strip():
-        sent["timezone"] = zone
+    for name, value in (("timezone", zone), ("calendar", str(calendar_id))):
+        if not sent.get(name, "").strip():
+            sent[name] = value
     return sent
 
 

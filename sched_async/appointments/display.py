@@ -5,33 +5,47 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row
-
 from ..human_times import clock
-from ..models import Appointment
-from ..times import happens_twice, to_wall
+from ..times import all_zones, happens_twice, to_wall
 
 DAY = timedelta(days=1)
+ZONES = all_zones()
 
 
 class Item:
     """One appointment in the viewer's zone, by a clock of 24 or 12 hours.
 
-    Whole days are the same in every zone.  ``row`` is an ``Appointment``, or a row with as
-    many of its columns as will be shown.
+    Whole days, and times without a zone, are the same in every zone.  ``row`` is one of
+    ``occurrences``, with as much more of its appointment as will be shown.
     """
 
-    def __init__(self, row: Appointment | Row[Any], zone: str, hours: int = 24) -> None:
+    def __init__(self, row: Any, zone: str, hours: int = 24) -> None:
         self._row = row
         self._hours = hours
         self.id = row.id
         self.title = row.title
         self.location = row.location
         self.allday = row.allday
-        self._wall = self._local = (row.start, row.end)
-        if not row.allday and row.timezone != zone:
+        self._wall: tuple[datetime, datetime] = (row.start, row.end)
+        if row.recurrence_id:
+            self._wall = self._walls()
+        self._local = self._wall
+        if not row.floating and row.timezone != zone:
             self._local = (to_wall(row.start_utc, zone), to_wall(row.end_utc, zone))
         self.first_day = self._local[0].date()
+
+    def _walls(self) -> tuple[datetime, datetime]:
+        """One of a series by the clocks of its own zone."""
+        row = self._row
+        if row.floating or self._zone is None:
+            start, end = (one.replace(tzinfo=None) for one in (row.start_utc, row.end_utc))
+            return start, end - DAY if row.allday else end
+        return to_wall(row.start_utc, self._zone), to_wall(row.end_utc, self._zone)
+
+    @property
+    def _zone(self) -> str | None:
+        zone: str | None = self._row.timezone
+        return zone if zone in ZONES else None
 
     @property
     def description(self) -> str:
@@ -75,19 +89,18 @@ class Item:
     @property
     def ambiguous(self) -> list[str]:
         """Which of its times happen twice, since the clocks of its zone go back."""
-        walls = () if self.allday else self._wall
-        return [
-            clock(wall, self._hours) for wall in walls if happens_twice(wall, self._row.timezone)
-        ]
+        if self._row.floating or self._zone is None:
+            return []
+        return [clock(wall, self._hours) for wall in self._wall if happens_twice(wall, self._zone)]
 
     @property
     def elsewhere(self) -> str | None:
         """The same in the appointment's own zone, when clocks there show another time."""
-        if self._wall == self._local:
+        if self._wall == self._local or self._zone is None:
             return None
         begins = self._wall[0].date()
         other_day = "" if begins == self.first_day else f"{short_date(begins)}, "
-        return f"{other_day}{span(*self._wall, self._hours)} in {self._row.timezone}"
+        return f"{other_day}{span(*self._wall, self._hours)} in {self._zone}"
 
     def _iso(self, wall: datetime) -> str:
         return wall.date().isoformat() if self.allday else wall.isoformat(timespec="minutes")

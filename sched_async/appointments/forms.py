@@ -1,21 +1,21 @@
 """The form of an appointment: what it accepts, and what becomes of it."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from wtforms import Field, HiddenField, StringField, ValidationError
-from wtforms.validators import DataRequired, InputRequired, Length, Regexp
+from wtforms import Field, HiddenField, SelectField, StringField, ValidationError
+from wtforms.validators import DataRequired, InputRequired, Length, Regexp, StopValidation
 from wtforms.widgets import DateInput, DateTimeLocalInput
 
 from ..errors import RefusedError
 from ..forms import CheckboxField, Checked, Form, LineField, TextField, stripped
-from ..models import Appointment
-from ..times import SkippedTimeError, canonical_zone, to_utc
+from ..times import SkippedTimeError, all_zones, canonical_zone, to_utc
 from .agenda import FIRST_YEAR, LAST_YEAR, LONGEST
+from .ics_text import Facts
 
-DAY = timedelta(days=1)
+ZONES = all_zones()
 DATE = "%Y-%m-%d"
 FORMATS = (
     "%Y-%m-%dT%H:%M",
@@ -65,26 +65,40 @@ class WallTimeField(Field):
             raise ValidationError(f"Choose a year from {FIRST_YEAR} to {LAST_YEAR}.")
 
 
+class ZoneField(StringField):
+    """One of IANA's zones, or what was there before, which may be none."""
+
+    def pre_validate(self, form: Any) -> None:
+        if form.is_change and self.data == (self.object_data or ""):
+            raise StopValidation
+
+
 class AppointmentForm(Form):
     title = LineField("Title", [DataRequired(), Length(max=255)])
     start = WallTimeField("Start", [InputRequired()])
     end = WallTimeField("End", [InputRequired()])
     allday = CheckboxField("All day")
-    timezone = StringField("Time zone", [Checked(canonical_zone)], [stripped])
+    timezone = ZoneField("Time zone", [Checked(canonical_zone)], [stripped])
     location = LineField("Location", [Length(max=255)])
     description = TextField("Description", [Length(max=10_000)])
+    calendar = SelectField("Calendar", coerce=int, choices=[])
     submission = HiddenField(validators=[Regexp(r"[A-Za-z0-9_-]{0,64}\Z")])
+    revision = HiddenField(validators=[Regexp(r"[0-9-]{0,64}\Z")])
 
-    def __init__(self, formdata: Any = None, obj: Appointment | None = None, **given: Any) -> None:
+    def __init__(
+        self, formdata: Any = None, obj: Any = None, *, calendars: Any = (), **given: Any
+    ) -> None:
         super().__init__(formdata, obj=obj, **given)
-        self._kept = obj
+        self._kept: Facts | None = obj
+        self.is_change = obj is not None
+        self.calendar.choices = [(one.id, one.name) for one in calendars]
         self.start.dates_only = self.end.dates_only = bool(self.allday.data)
 
     def validate(self, extra_validators: Any = None) -> bool:
         """The fields, and then what only holds of them together."""
         if not super().validate(extra_validators):
             return False
-        if self._is_when(self._kept):
+        if self._kept is not None and self.facts().times == self._kept.times:
             return True
         try:
             self._check_order()
@@ -94,26 +108,26 @@ class AppointmentForm(Form):
             return False
         return True
 
-    def apply_to(self, appointment: Appointment) -> None:
-        """Write what was validated to a row."""
-        for name in ("title", "location", "description"):
-            setattr(appointment, name, self[name].data or "")
-        if not self._is_when(appointment):
-            times = (self[name].data for name in ("start", "end", "timezone"))
-            appointment.set_times(*times, allday=bool(self.allday.data))
+    def facts(self) -> Facts:
+        """What was validated; a time that was shown without its seconds keeps them."""
+        texts: Any = {name: self[name].data or "" for name in ("title", "location", "description")}
+        times: Any = {name: self._time(name) for name in ("start", "end")}
+        zone = self.timezone.data or None
+        return Facts(**texts, **times, allday=bool(self.allday.data), timezone=zone)
+
+    def _time(self, name: str) -> Any:
+        kept = getattr(self._kept, name, None)
+        is_same = kept is not None and kept.replace(second=0) == self[name].data
+        return kept if is_same else self[name].data
 
     def fingerprint(self) -> str | None:
         """The same for the same form sent again unless something in it was changed."""
         if not self.submission.data:
             return None
         contents = {name: str(value or "") for name, value in self.data.items()}
-        del contents[self.meta.csrf_field_name]  # which a new session changes
+        for name in (self.meta.csrf_field_name, "revision"):  # which a new session changes
+            del contents[name]
         return sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
-
-    def _is_when(self, appointment: Appointment | None) -> bool:
-        """What came from elsewhere may be longer than this form allows, and stay so."""
-        when = ("start", "end", "allday", "timezone")
-        return all(self[name].data == getattr(appointment, name, None) for name in when)
 
     def _check_order(self) -> None:
         if self.allday.data:
@@ -126,16 +140,12 @@ class AppointmentForm(Form):
             raise RefusedError("The end must be after the start.", "end")
         if self.allday.data and end - start >= LONGEST:
             raise RefusedError(f"An appointment can last at most {LONGEST.days} days.", "end")
-        if not self.allday.data and end - start > DAY:
-            raise RefusedError(
-                "Choose an end within 24 hours of the start, or tick “All day” for several days.",
-                "end",
-            )
 
     def _check_clocks(self) -> None:
         for field in (self.start, self.end):
             try:
-                self.allday.data or to_utc(field.data, self.timezone.data or "")
+                if self.timezone.data in ZONES and not self.allday.data:
+                    to_utc(field.data, self.timezone.data)
             except SkippedTimeError as skipped:
                 nearest = f"{skipped.before:%H:%M} and {skipped.after:%H:%M}"
                 message = (

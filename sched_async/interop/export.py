@@ -21,10 +21,11 @@ from ..accounts.activity import EVENTS
 from ..accounts.factors import ways_in
 from ..database import reading
 from ..models import Activity, Appointment, KnownBrowser, LoginSession, User
-from ..times import now, to_wall
+from ..times import all_zones, now, to_wall
 from . import ics
 
 BATCH = 500  # rows
+ZONES = all_zones()
 IN_MEMORY = 1024 * 1024  # bytes
 SESSION_FIELDS = ("created_at", "last_seen_at", "expires_at", "remember", "address", "user_agent")
 PROFILE_FIELDS = (
@@ -77,6 +78,7 @@ class Events:
     def __init__(self, user: User) -> None:
         self.file = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 (closed by __exit__)
         self.zones = {user.timezone}
+        self.own_zones: dict[str, str] = {}
         self.first = self.last = to_wall(now(), user.timezone).date()
 
     def __enter__(self) -> "Events":
@@ -86,14 +88,19 @@ class Events:
         self.file.close()
 
     def add(self, appointment: Appointment) -> None:
-        self.file.write(ics.event(appointment).to_ical())
+        self.file.write(ics.events(appointment.ics).encode())
         self.first = min(self.first, appointment.start.date())
         self.last = max(self.last, appointment.end.date())
-        if not appointment.allday:
+        own = ics.own_zones(appointment.ics)
+        self.own_zones |= own
+        if appointment.timezone in ZONES:
             self.zones.add(appointment.timezone)
 
     def write_to(self, entry: IO[bytes]) -> None:
         entry.write(ics.head(self.zones, self.first, self.last))
+        for name, block in sorted(self.own_zones.items()):
+            if name not in self.zones:
+                entry.write(block.encode())
         self.file.seek(0)
         shutil.copyfileobj(self.file, entry)
         entry.write(ics.TAIL)
@@ -125,8 +132,8 @@ def _parts(user_id: int, events: Events) -> tuple[Part, ...]:
         events.add(row)
         return _facts(row, APPOINTMENT_FIELDS)
 
-    mine = Appointment.owned_by(user_id)
-    order = (Appointment.allday, Appointment.start_utc, Appointment.id)
+    mine = Appointment.readable_by(user_id)
+    order = (Appointment.calendar_id, Appointment.id)
     happened = select(Activity).where(Activity.user_id == user_id)
     logins = select(LoginSession).where(LoginSession.user_id == user_id)
     devices = select(KnownBrowser).where(KnownBrowser.user_id == user_id)

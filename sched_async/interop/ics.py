@@ -1,22 +1,20 @@
 """Appointments as iCalendar (RFC 5545); pure, and in parts, so that nothing must fit in memory.
 
-A calendar is ``head``, any number of ``event``, and ``TAIL``.  Times keep the wall clock and
-the zone that were meant, whole days are dates, and ``DTSTAMP`` is the last change, so that an
-appointment that did not change is the same bytes each time.
+A calendar is ``head``, blocks of zones that come with appointments, any number of ``events``,
+and ``TAIL``.  An appointment that did not change is the same bytes each time.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 
-from icalendar import Calendar, Event
+from icalendar import Calendar
 
-from ..models import Appointment
+from ..appointments.content_lines import read, written
+from ..appointments.ics_text import PRODUCT, UTC_NAMES
 from .timezones import timezone
 
-PRODUCT = "-//sched_async//EN"
 TAIL = b"END:VCALENDAR\r\n"
-DAY = timedelta(days=1)
-UTC_NAMES = frozenset(("UTC", "UCT", "Universal", "Zulu"))
+BLOCK = "BEGIN:VTIMEZONE"
 
 
 def head(zones: Iterable[str], first: date, last: date) -> bytes:
@@ -31,31 +29,16 @@ def head(zones: Iterable[str], first: date, last: date) -> bytes:
     return beginning.removesuffix(TAIL)
 
 
-def event(appointment: Appointment) -> Event:
-    made = Event()
-    made.add("uid", appointment.uid)
-    made.add("dtstamp", appointment.modified_at)
-    made.add("created", appointment.created_at)
-    made.add("last-modified", appointment.modified_at)
-    if appointment.allday:
-        made.add("dtstart", appointment.start.date())
-        made.add("dtend", appointment.end.date() + DAY)
-    else:
-        _add_time(made, "dtstart", appointment.start, appointment.timezone)
-        _add_time(made, "dtend", appointment.end, appointment.timezone)
-    for name in ("summary", "location", "description"):
-        text = getattr(appointment, "title" if name == "summary" else name)
-        if text:
-            made.add(name, text)
-    return made
+def events(text: str) -> str:
+    """The events of an appointment's text, as they stand there."""
+    begin, end = text.find("BEGIN:VEVENT"), text.rfind("END:VEVENT")
+    return f"{text[begin:end]}END:VEVENT\r\n"
 
 
-def _add_time(made: Event, name: str, wall: datetime, zone: str) -> None:
-    """By the name of the zone: from a ``ZoneInfo``, the library makes Iceland's time UTC."""
-    if is_utc(zone):
-        made.add(name, wall.replace(tzinfo=UTC))
-    else:
-        made.add(name, wall, parameters={"TZID": zone})
+def own_zones(text: str) -> dict[str, str]:
+    """The blocks of a text that say by which rules its zones go, by their names."""
+    found = (part for part in read(text).parts("VTIMEZONE")) if BLOCK in text else ()
+    return {part.text("TZID"): written(part) for part in found}
 
 
 def is_utc(zone: str) -> bool:

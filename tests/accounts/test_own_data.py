@@ -8,9 +8,10 @@ from typing import Any
 from zipfile import ZipFile
 
 import pytest
-from icalendar import Calendar, Event
+from icalendar import Calendar as ICalendar
+from icalendar import Event
 from quart import Quart, Response
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from sched_async import database
@@ -18,12 +19,22 @@ from sched_async.accounts.admin.actions import act_on
 from sched_async.accounts.password_reset import link_for
 from sched_async.accounts.settings import delete_account
 from sched_async.app import create_app
+from sched_async.appointments.ics_text import Facts
 from sched_async.database import begin, reading
 from sched_async.interop import export_view
-from sched_async.models import Appointment, Base, LoginSession, User
+from sched_async.models import (
+    Appointment,
+    Base,
+    Calendar,
+    Change,
+    LoginSession,
+    Occurrence,
+    User,
+)
 from sched_async.testing import Client, signed_in
 from sched_async.times import now, to_utc
 
+from ..appointments import add
 from ..conftest import ALICE_PASSWORD, MALLORY_PASSWORD
 from ..mailbox import MAIL_URL, mails
 from ..pages import Browser, asks_to_confirm, cookie, csrf_token, is_signed_in, log_in, text
@@ -39,30 +50,22 @@ ALICE, MALLORY = "alice@example.org", "mallory@example.org"
 START = datetime(2026, 11, 24, 9, 30)
 
 
-def timed(user: User, title: str, zone: str = "Europe/Berlin", **more: Any) -> Appointment:
-    start, end = START, START + timedelta(hours=1)
-    instants = {"start_utc": to_utc(start, zone), "end_utc": to_utc(end, zone)}
-    facts = {"user_id": user.id, "title": title, "start": start, "end": end, "timezone": zone}
-    return Appointment(**(facts | instants | more))
+Owned = tuple[User, Facts]
 
 
-def whole_days(user: User, title: str, first: date, last: date) -> Appointment:
+def timed(user: User, title: str, zone: str = "Europe/Berlin", **more: Any) -> Owned:
+    usual = {"start": START, "end": START + timedelta(hours=1)}
+    return user, Facts(**{"title": title, "allday": False, "timezone": zone, **usual, **more})
+
+
+def whole_days(user: User, title: str, first: date, last: date) -> Owned:
     start, end = (datetime(day.year, day.month, day.day) for day in (first, last))
-    return Appointment(
-        user_id=user.id,
-        title=title,
-        start=start,
-        end=end,
-        allday=True,
-        timezone="Europe/Berlin",
-        start_utc=start.replace(tzinfo=UTC),
-        end_utc=end.replace(tzinfo=UTC) + timedelta(days=1),
-    )
+    return user, Facts(title, start, end, True, None)
 
 
-async def keep(app: Quart, *appointments: Appointment) -> None:
-    async with app.app_context(), begin() as db:
-        db.add_all(appointments)
+async def keep(app: Quart, *appointments: Owned) -> None:
+    """All of one person."""
+    await add(app, appointments[0][0], *(facts for _, facts in appointments))
 
 
 async def unzipped(response: Response) -> tuple[dict[str, Any], str]:
@@ -75,7 +78,7 @@ async def unzipped(response: Response) -> tuple[dict[str, Any], str]:
 async def exported(client: Browser) -> tuple[dict[str, Any], dict[str, Event]]:
     """The account, and the events by what they are called."""
     account, calendar = await unzipped(await client.get(EXPORT))
-    parsed = Calendar.from_ical(calendar)
+    parsed = ICalendar.from_ical(calendar)
     assert parsed.get_missing_tzids() == set()
     assert [error for event in parsed.events for error in event.errors] == []
     return account, {str(event["SUMMARY"]): event for event in parsed.events}
@@ -90,7 +93,7 @@ async def test_the_zip_holds_the_profile_and_every_appointment(
     await keep(
         app,
         timed(
-            alice, "Zahnärztin; mit Überweisung, 2. Stock", location="Markt 1", description="a\r\nb"
+            alice, "Zahnärztin; mit Überweisung, 2. Stock", location="Markt 1", description="a\nb"
         ),
         whole_days(alice, "Holiday", date(2026, 12, 24), date(2026, 12, 26)),
     )
@@ -105,7 +108,7 @@ async def test_the_zip_holds_the_profile_and_every_appointment(
     assert (profile["ways_in"], profile["has_second_factor"]) == (["password"], False)
     dentist, holiday = account["appointments"]
     assert (dentist["start"], dentist["end"]) == ("2026-11-24T09:30:00", "2026-11-24T10:30:00")
-    assert (dentist["location"], dentist["description"]) == ("Markt 1", "a\r\nb")
+    assert (dentist["location"], dentist["description"]) == ("Markt 1", "a\nb")
     assert (holiday["allday"], holiday["end"]) == (True, "2026-12-26T00:00:00")
     assert {event["UID"] for event in events.values()} == {dentist["uid"], holiday["uid"]}
     (session,) = account["sessions"]
@@ -138,8 +141,7 @@ async def test_another_calendar_reads_the_same_instants(
 ) -> None:
     start = datetime(day.year, day.month, day.day, 12)
     end, instant = start + timedelta(hours=1), to_utc(start, "Europe/Berlin")
-    end_utc = instant + timedelta(hours=1)
-    await keep(app, timed(alice, "Noon", start=start, end=end, start_utc=instant, end_utc=end_utc))
+    await keep(app, timed(alice, "Noon", start=start, end=end))
     _, events = await exported(hers)
     read = events["Noon"].start
     assert isinstance(read, datetime)
@@ -163,12 +165,18 @@ async def test_an_appointment_keeps_its_uid_at_another_address_and_when_it_is_ch
 ) -> None:
     await keep(app, timed(alice, "Dentist"))
     (before,) = (await exported(hers))[1].values()
-    async with app.app_context(), begin() as db:
-        await db.execute(update(Appointment).values(title="Barber"))
+    await change(hers, "Barber")
     moved = create_app(settings | {"PUBLIC_URL": "http://127.0.0.1"})
     async with database.opened(moved):
         (after,) = (await exported(await signed_in(moved, ALICE)))[1].values()
     assert (str(before["UID"]), "Barber") == (str(after["UID"]), str(after["SUMMARY"]))
+
+
+async def change(client: Browser, title: str) -> None:
+    """By the form of the first appointment."""
+    form = {"title": title, "start": f"{START}", "end": f"{START + timedelta(hours=1)}"}
+    response = await client.post("/appointments/1/edit/", form=form)
+    assert response.status_code == 303
 
 
 async def test_two_appointments_of_one_second_never_share_a_uid(
@@ -176,10 +184,9 @@ async def test_two_appointments_of_one_second_never_share_a_uid(
 ) -> None:
     uids = set()
     for _ in range(3):
-        await keep(app, timed(alice, "Dentist", created_at=START.replace(tzinfo=UTC)))
+        (number,) = await add(app, *timed(alice, "Dentist"))
         uids |= {str(event["UID"]) for event in (await exported(hers))[1].values()}
-        async with app.app_context(), begin() as db:
-            await db.execute(delete(Appointment))
+        assert (await hers.delete(f"/appointments/{number}/delete/")).status_code == 200
     assert len(uids) == 3
 
 
@@ -189,8 +196,8 @@ async def test_text_cannot_become_another_event(app: Quart, hers: Client, alice:
     await keep(app, timed(alice, evil.replace("\r", "").replace("\n", " "), description=evil))
     account, events = await exported(hers)
     (event,) = events.values()
-    assert str(event["DESCRIPTION"]).replace("\n", "") == evil.replace("\r", "").replace("\n", "")
-    assert account["appointments"][0]["description"] == evil
+    kept = evil.replace("\r\n", "\n").replace("\r", "\n")
+    assert str(event["DESCRIPTION"]) == account["appointments"][0]["description"] == kept
 
 
 @pytest.mark.databases("sqlite", "postgresql")
@@ -321,6 +328,9 @@ async def rows_of(app: Quart, user_id: int) -> dict[str, int]:
     """How many rows of each table are this person's."""
     theirs = {table.name: table.c.user_id == user_id for table in tables_with_owner()}
     theirs["user"] = User.__table__.c.id == user_id
+    mine = select(Calendar.id).where(Calendar.user_id == user_id)
+    for model in (Appointment, Occurrence, Change):
+        theirs[model.__tablename__] = model.calendar_id.in_(mine)
     async with app.app_context(), reading() as db:
         return {
             name: await db.scalar(
@@ -404,6 +414,8 @@ async def test_after_seven_days_it_is_gone_with_everything(
     await act_on_app(app, MALLORY, "make-administrator")
     await log_in(client, MALLORY, MALLORY_PASSWORD)
     await keep(app, *(timed(alice, f"{number}") for number in range(1001)))
+    await hers.delete("/appointments/1001/delete/")
+    await keep(app, timed(alice, "1001"))
     await keep(app, timed(mallory, "Mine"))
     theirs = await rows_of(app, mallory.id)
     await hers.post(DELETE)

@@ -7,10 +7,16 @@ import re
 from datetime import datetime, timedelta
 
 from quart import Quart, Response
+from sqlalchemy import select
 
-from sched_async.database import begin
-from sched_async.models import Appointment, User
+from sched_async.appointments import changes
+from sched_async.appointments.derive import derive
+from sched_async.appointments.ics_text import Facts, new_text
+from sched_async.appointments.occurrences import Shown
+from sched_async.database import begin, reading
+from sched_async.models import Calendar, Occurrence, User
 from sched_async.testing import Client
+from sched_async.times import now
 
 LIST = "/appointments/"
 CREATE = "/appointments/create/"
@@ -31,30 +37,44 @@ async def make(client: Client, **changed: str) -> str:
     return response.location or ""
 
 
-async def add(app: Quart, user: User, *appointments: Appointment) -> None:
+async def add(app: Quart, user: User, *appointments: Facts) -> list[int]:
     """Give somebody appointments, numbered in this order."""
     async with app.app_context(), begin() as db:
-        for appointment in appointments:
-            appointment.user_id = user.id
-            db.add(appointment)
-            await db.flush()
+        mine = Calendar.readable_by(user.id).order_by(Calendar.position)
+        calendar = (await db.scalars(mine.limit(1))).one()
+        async with changes.act(db, user.id, "import") as act:
+            for facts in appointments:
+                act.put(calendar.id, derive(new_text(facts, now()), now()), is_fresh=True)
+    return [step.id or 0 for step in act.steps]
 
 
 def timed(
     title: str, start: str, end: str | timedelta = timedelta(hours=1), zone: str = "Europe/Berlin"
-) -> Appointment:
+) -> Facts:
     begins = datetime.fromisoformat(start)
     ends = begins + end if isinstance(end, timedelta) else datetime.fromisoformat(end)
-    appointment = Appointment(title=title)
-    appointment.set_times(begins, ends, zone)
-    return appointment
+    return Facts(title, begins, ends, False, zone)
 
 
-def whole_days(title: str, first: str, last: str | None = None) -> Appointment:
+def whole_days(title: str, first: str, last: str | None = None) -> Facts:
     start, end = datetime.fromisoformat(first), datetime.fromisoformat(last or first)
-    appointment = Appointment(title=title)
-    appointment.set_times(start, end, "Europe/Berlin", allday=True)
-    return appointment
+    return Facts(title, start, end, True, None)
+
+
+def happening(facts: Facts) -> Shown:
+    """As a list reads it."""
+    made = derive(new_text(facts, now()), now())
+    (one,) = made.occurrences
+    found = {"id": 1, "calendar_id": 1, **one, **made.columns}
+    return Shown(*(found[name] for name in Shown._fields))
+
+
+async def instants(app: Quart) -> list[tuple[datetime, datetime]]:
+    """From when to when each appointment is, as it is indexed."""
+    async with app.app_context(), reading() as db:
+        key = (Occurrence.appointment_id, Occurrence.recurrence_id)
+        query = select(Occurrence.start_utc, Occurrence.end_utc).order_by(*key)
+        return [(row.start_utc, row.end_utc) for row in await db.execute(query)]
 
 
 def value(page: str, name: str) -> str | None:

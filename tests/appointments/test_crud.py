@@ -13,7 +13,7 @@ from sched_async.testing import Client, signed_in
 from ..pages import text
 from ..rows import all_rows
 from ..tables import each
-from . import CREATE, DENTIST, LIST, add, landed, make, problem, timed, titles, value
+from . import CREATE, DENTIST, LIST, add, instants, landed, make, problem, timed, titles, value
 from .conftest import MORNING
 
 
@@ -44,8 +44,8 @@ async def test_a_new_appointment_is_kept_as_it_was_typed(app: Quart, hers: Clien
     assert kept.description == "Bring the X-ray."
     assert (kept.start, kept.end) == (datetime(2030, 5, 6, 9), datetime(2030, 5, 6, 10))
     assert (kept.timezone, kept.allday) == ("Europe/Berlin", False)
-    assert kept.start_utc == datetime(2030, 5, 6, 7, tzinfo=UTC)
-    assert kept.end_utc == datetime(2030, 5, 6, 8, tzinfo=UTC)
+    seven = datetime(2030, 5, 6, 7, tzinfo=UTC)
+    assert await instants(app) == [(seven, seven + timedelta(hours=1))]
 
 
 async def test_after_saving_one_sees_the_appointment_and_hears_once_that_it_is_saved(
@@ -172,7 +172,6 @@ async def test_what_was_typed_comes_back_with_the_message_at_its_field(
         ({"start": "2030-05-06"}, "start"),
         ({"end": "2030-05-06"}, "end"),
         ({"end": "2030-05-06T08:00"}, "end"),
-        ({"end": "2030-05-07T09:01"}, "end"),
         ({"end": "2031-05-07", "allday": "y"}, "end"),
         ({"timezone": "Mars/Olympus"}, "timezone"),
         ({"location": "x" * 256}, "location"),
@@ -226,7 +225,7 @@ async def test_a_change_is_saved(app: Quart, hers: Client, dentist: str) -> None
     assert "Orthodontist" in page
     (kept,) = await all_rows(app, Appointment)
     assert (kept.end, kept.location) == (datetime(2030, 5, 6, 11, 30), "")
-    assert kept.end_utc == datetime(2030, 5, 6, 9, 30, tzinfo=UTC)
+    assert (await instants(app))[0][1] == datetime(2030, 5, 6, 9, 30, tzinfo=UTC)
 
 
 async def test_a_change_is_dated(app: Quart, alice: User, morning: time_machine.Traveller) -> None:
@@ -249,7 +248,7 @@ async def test_an_appointment_keeps_its_zone_when_the_form_names_none(
         assert (await hers.post(address + "edit/", form=form)).status_code == 303
         (kept,) = await all_rows(app, Appointment)
         assert kept.timezone == "America/Lima"
-        assert kept.start_utc == datetime(2030, 5, 6, 14, tzinfo=UTC)
+        assert (await instants(app))[0][0] == datetime(2030, 5, 6, 14, tzinfo=UTC)
 
 
 async def test_another_zone_moves_the_appointment_to_the_clocks_there(
@@ -258,7 +257,7 @@ async def test_another_zone_moves_the_appointment_to_the_clocks_there(
     await hers.post(dentist + "edit/", form=DENTIST | {"timezone": "Asia/Tokyo"})
     (kept,) = await all_rows(app, Appointment)
     assert kept.start == datetime(2030, 5, 6, 9)
-    assert kept.start_utc == datetime(2030, 5, 6, 0, tzinfo=UTC)
+    assert (await instants(app))[0][0] == datetime(2030, 5, 6, 0, tzinfo=UTC)
 
 
 async def test_a_change_never_becomes_the_result_of_another_form(

@@ -8,7 +8,7 @@ import pytest
 
 from sched_async.appointments.display import Item, heading, long_date, short_date, span
 
-from . import timed, whole_days
+from . import happening, timed, whole_days
 
 TODAY = date(2026, 11, 24)
 
@@ -53,7 +53,9 @@ def test_a_span_names_the_last_day_when_it_is_another(start: str, end: str, expe
 
 
 def test_an_item_holds_its_times_by_the_viewers_clocks() -> None:
-    item = Item(timed("Call", "2026-11-24T20:00", zone="America/New_York"), "Europe/Berlin")
+    item = Item(
+        happening(timed("Call", "2026-11-24T20:00", zone="America/New_York")), "Europe/Berlin"
+    )
     assert item.first_day == date(2026, 11, 25)
     assert item.day == "Wednesday, 25 November 2026"
     assert (item.start, item.end) == ("2026-11-25T02:00", "2026-11-25T03:00")
@@ -70,7 +72,7 @@ def test_an_item_holds_its_times_by_the_viewers_clocks() -> None:
 )
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
 def test_whole_days_read_alike_in_every_zone(first: str, last: str, time: str, zone: str) -> None:
-    item = Item(whole_days("Fair", first, last), zone)
+    item = Item(happening(whole_days("Fair", first, last)), zone)
     assert (item.start, item.end) == (first, last)
     assert item.first_day == date(2026, 11, 24)
     assert item.time == time
@@ -110,7 +112,7 @@ def test_whole_days_read_alike_in_every_zone(first: str, last: str, time: str, z
 def test_the_other_zone_is_named_when_its_clocks_show_another_time(
     viewer: str, zone: str, start: str, time: str, elsewhere: str | None
 ) -> None:
-    item = Item(timed("Call", start, zone=zone), viewer)
+    item = Item(happening(timed("Call", start, zone=zone)), viewer)
     assert (item.time, item.elsewhere) == (time, elsewhere)
 
 
@@ -126,17 +128,17 @@ def test_the_other_zone_is_named_when_its_clocks_show_another_time(
 def test_across_a_change_of_the_clocks_the_duration_is_the_time_that_passes(
     zone: str, start: str, end: str, time: str, hours: float
 ) -> None:
-    item = Item(timed("Night", start, end, zone), zone)
+    item = Item(happening(timed("Night", start, end, zone)), zone)
     assert (item.time, item.duration_seconds) == (time, hours * 3600)
     assert item.elsewhere is None
 
 
 def test_what_began_before_the_day_it_stands_under_says_its_own_day() -> None:
-    night = Item(timed("Night", "2026-11-25T23:00", "2026-11-26T22:50"), "Europe/Berlin")
+    night = Item(happening(timed("Night", "2026-11-25T23:00", "2026-11-26T22:50")), "Europe/Berlin")
     assert night.time_under(date(2026, 11, 25)) == "23:00 – Thu 26 November, 22:50"
     later = "Wed 25 November, 23:00 – Thu 26 November, 22:50"
     assert night.time_under(date(2026, 11, 26)) == later
-    fair = Item(whole_days("Fair", "2026-11-23", "2026-11-26"), "Europe/Berlin")
+    fair = Item(happening(whole_days("Fair", "2026-11-23", "2026-11-26")), "Europe/Berlin")
     later = "All day from Mon 23 November until Thu 26 November"
     assert fair.time_under(date(2026, 11, 24)) == later
 
@@ -151,4 +153,4 @@ def test_what_began_before_the_day_it_stands_under_says_its_own_day() -> None:
     ],
 )
 def test_a_time_that_happens_twice_is_named(start: str, end: str, twice: list[str]) -> None:
-    assert Item(timed("Late", start, end), "UTC").ambiguous == twice
+    assert Item(happening(timed("Late", start, end)), "UTC").ambiguous == twice

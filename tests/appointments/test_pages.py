@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 from quart import Quart
 
-from sched_async.models import Appointment, User
+from sched_async.appointments.ics_text import Facts
+from sched_async.models import User
 from sched_async.testing import Client
 
 from ..pages import text
@@ -22,21 +23,21 @@ def day(number: int, first: str) -> str:
     return f"{datetime.fromisoformat(first) + timedelta(days=number):%Y-%m-%d}"
 
 
-def hourly(first: str, zone: str) -> list[Appointment]:
+def hourly(first: str, zone: str) -> list[Facts]:
     begin = datetime.fromisoformat(first)
     times = [begin + timedelta(hours=number) for number in range(120)]
     return [timed(f"{at:%d %H}", at.isoformat(), zone=zone) for at in times]
 
 
-def all_at_once(first: str, zone: str) -> list[Appointment]:
+def all_at_once(first: str, zone: str) -> list[Facts]:
     return [timed(f"Clone {number}", f"{first}T12:00", zone=zone) for number in range(120)]
 
 
-def one_day(first: str, zone: str) -> list[Appointment]:
+def one_day(first: str, zone: str) -> list[Facts]:
     return [whole_days(f"Feast {number}", first) for number in range(120)]
 
 
-def mixed(first: str, zone: str) -> list[Appointment]:
+def mixed(first: str, zone: str) -> list[Facts]:
     """Whole days, times at midnight, which is when those begin, and times at noon."""
     return [
         appointment
@@ -52,7 +53,7 @@ def mixed(first: str, zone: str) -> list[Appointment]:
     ]
 
 
-def one_midnight(first: str, zone: str) -> list[Appointment]:
+def one_midnight(first: str, zone: str) -> list[Facts]:
     """The whole days end, and the times begin, in the middle of a page."""
     return [
         *(whole_days(f"Feast {number}", first) for number in range(70)),
@@ -60,12 +61,12 @@ def one_midnight(first: str, zone: str) -> list[Appointment]:
     ]
 
 
-def long_ones(first: str, zone: str) -> list[Appointment]:
+def long_ones(first: str, zone: str) -> list[Facts]:
     """Each begins a day later than the one before and goes on for weeks."""
     return [whole_days(f"Trip {i}", day(i, first), day(i + 100, first)) for i in range(120)]
 
 
-def shuffled(appointments: list[Appointment]) -> list[Appointment]:
+def shuffled(appointments: list[Facts]) -> list[Facts]:
     """Later days first, times before whole days; the order among equals stays."""
     by_kind = sorted(appointments, key=lambda each: each.allday)
     return sorted(by_kind, key=lambda each: each.start, reverse=True)
@@ -98,7 +99,7 @@ async def test_no_appointment_is_lost_or_doubled_between_pages(
     app: Quart,
     alice: User,
     hers: Client,
-    kind: Callable[[str, str], list[Appointment]],
+    kind: Callable[[str, str], list[Facts]],
     zone: str,
 ) -> None:
     await move(app, alice, zone)
@@ -137,7 +138,7 @@ async def test_nor_in_a_week_in_which_clocks_change(
     app: Quart,
     alice: User,
     hers: Client,
-    kind: Callable[[str, str], list[Appointment]],
+    kind: Callable[[str, str], list[Facts]],
     zone: str,
     first: str,
 ) -> None:
@@ -150,12 +151,12 @@ async def test_nor_in_a_week_in_which_clocks_change(
     assert [len(page) for page in pages] == [50, 50, 20]
 
 
-def date_line() -> list[Appointment]:
+def date_line() -> list[Facts]:
     """30 December 2011 was skipped: these two days begin at one instant."""
     return [whole_days(f"{day} feast {i}", f"2011-12-{day}") for i in range(60) for day in (31, 30)]
 
 
-def midnight_twice() -> list[Appointment]:
+def midnight_twice() -> list[Facts]:
     """7 November 2010 had begun when clocks went back to 23:01; the times are after that."""
     return [
         *(whole_days(f"Feast {number}", "2010-11-07") for number in range(60)),
@@ -172,7 +173,7 @@ def midnight_twice() -> list[Appointment]:
     ],
 )
 async def test_nor_where_days_overlap(
-    app: Quart, alice: User, hers: Client, zone: str, kind: Callable[[], list[Appointment]]
+    app: Quart, alice: User, hers: Client, zone: str, kind: Callable[[], list[Facts]]
 ) -> None:
     await move(app, alice, zone)
     await add(app, alice, *kind())
@@ -211,10 +212,10 @@ async def test_what_is_made_or_deleted_meanwhile_moves_nothing_on_the_next_page(
     app: Quart, alice: User, hers: Client
 ) -> None:
     to_come = hourly("2026-12-10", "Europe/Berlin")
-    await add(app, alice, *to_come)
+    ids = await add(app, alice, *to_come)
     following = more(await text(await hers.get(LIST)))
     await add(app, alice, timed("In between", "2026-12-10T00:30"))
-    for gone in (to_come[0], to_come[49]):
-        assert (await hers.delete(f"/appointments/{gone.id}/delete/")).status_code == 200
+    for gone in (ids[0], ids[49]):
+        assert (await hers.delete(f"/appointments/{gone}/delete/")).status_code == 200
     pages = await read_on(hers, following)
     assert [title for page in pages for title in page] == [each.title for each in to_come[50:]]

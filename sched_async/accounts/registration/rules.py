@@ -17,6 +17,7 @@ from wtforms.validators import InputRequired, Length
 
 from ...database import begin, db, reading
 from ...errors import RefusedError
+from ...first_calendar import first_calendar
 from ...forms import Checked, LineField, stripped
 from ...models import OneTimeToken, User
 from ...texts import UnfitTextError, one_line
@@ -65,13 +66,15 @@ async def create_account(*, name: str, email: str, password: str, timezone: str)
 
 
 async def add_account(work: AsyncSession, user: User) -> None:
-    """Save a new account, the first as an administrator.
+    """Save a new account, with a calendar, the first as an administrator.
 
     Raises IntegrityError when the address is taken; the caller commits.
     """
     await one_time_links.void(work, SETUP)
     user.is_admin = not await has_accounts(work)
     work.add(user)
+    await work.flush()
+    work.add(first_calendar(user))
     await work.flush()
 
 

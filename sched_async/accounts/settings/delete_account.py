@@ -7,7 +7,6 @@ to keep it.  Then it goes, and with it every row that is the person's.
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 from quart import (
     Blueprint,
@@ -28,7 +27,8 @@ from ...database import SAFE_METHODS, begin, db, reading
 from ...forms import Form
 from ...human_times import in_words
 from ...jobs import add_job
-from ...models import Appointment, OutgoingMail, User
+from ...models import OutgoingMail, User
+from ...purging import empty_user
 from ...times import now
 from .. import activity
 from ..factors import is_unchanged
@@ -39,7 +39,6 @@ from ..users import is_last_administrator, locked_with_administrators
 GRACE = timedelta(days=7)
 LOOK_EVERY = timedelta(hours=1)
 MOST = 100  # accounts in one query
-BATCH = 1000  # rows in one statement
 SOLE_ADMINISTRATOR = (
     "You are the only administrator, and other people have accounts here. Make one of them "
     "an administrator first."
@@ -141,10 +140,7 @@ async def _delete_one(work: AsyncSession, user_id: int) -> None:
     user = await work.scalar(due.with_for_update(skip_locked=True))
     if user is None:
         return
-    some = select(Appointment.id).where(Appointment.user_id == user.id).limit(BATCH)
-    gone: Any = delete(Appointment).where(Appointment.id.in_(some)).returning(Appointment.id)
-    while (await work.scalars(gone)).all():  # each statement has little time
-        pass
+    await empty_user(work, user.id)  # each statement has little time
     await work.execute(delete(OutgoingMail).where(OutgoingMail.recipient == user.email))
     await work.execute(delete(User).where(User.id == user.id))
     log.info("account deleted user=%s", user.id)

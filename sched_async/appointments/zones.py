@@ -1,7 +1,7 @@
 """The rules of the zones in use, and what was derived by rules that have changed since.
 
 Governments change the clocks of places in which there are appointments already.  The wall
-clock that was meant stays; its instants (``start_utc``, ``end_utc``) are derived again before
+clock that was meant stays; the instants of its occurrences are derived again before
 the next start serves.  Each zone in use has a row with the fingerprint of the rules by which
 all its instants were derived.  It is empty when that is not so: a node with other zone data
 has written there too, so that whichever starts next does it once more.
@@ -14,17 +14,16 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from functools import cache
 from secrets import token_hex
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import bindparam, select, text, update
+from sqlalchemy import ColumnElement, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from .database import begin, reading
-from .models import Appointment, Zone
-from .times import changes, first_instant
+from ..database import begin, reading
+from ..models import Appointment, Zone
+from ..times import changes
+from .upkeep import again
 
-BATCH = 500  # rows a transaction
 # What an appointment can be in.
 FIRST, LAST = datetime(1899, 12, 1, tzinfo=UTC), datetime(2200, 2, 1, tzinfo=UTC)
 NOTE = text(
@@ -64,16 +63,19 @@ async def catch_up() -> None:
         return
     claim = f"by {token_hex(16)}"
     await _claim(changed, claim)
-    last: int | None = 0
-    while last is not None:
-        async with begin() as session:
-            last = await _derive(session, changed, last)
+    await again(_is_in(changed))
     async with begin() as session:
         for zone in changed:
             # Who has taken it over meanwhile, or written there by other rules, has a later word.
             ours = (Zone.name == zone, Zone.fingerprint == claim)
             await session.execute(update(Zone).where(*ours).values(fingerprint=fingerprint(zone)))
     log.info("derived again, by the rules of now: %s", ", ".join(sorted(changed)))
+
+
+def _is_in(zones: Collection[str]) -> ColumnElement[bool]:
+    """One whose times are in several zones names them in its text."""
+    named = (Appointment.ics.contains(zone, autoescape=True) for zone in sorted(zones))
+    return or_(Appointment.timezone.in_(zones), *named)
 
 
 async def _changed() -> set[str]:
@@ -90,33 +92,3 @@ async def _claim(zones: Collection[str], claim: str) -> None:
             # Waits for those that have written and not looked yet.
             await session.execute(text("LOCK TABLE appointment IN SHARE ROW EXCLUSIVE MODE"))
         await session.execute(update(Zone).where(Zone.name.in_(zones)).values(fingerprint=claim))
-
-
-async def _derive(session: AsyncSession, zones: Collection[str], after: int) -> int | None:
-    """A batch of rows behind the number ``after``; gives the last, None when there was none."""
-    table: Any = Appointment.__table__
-    rows = table.c
-    query = (
-        select(rows.id, rows.start, rows.end, rows.timezone, rows.start_utc, rows.end_utc)
-        .where(rows.id > after, rows.timezone.in_(zones), rows.allday.is_(False))
-        .order_by(rows.id)
-        .limit(BATCH)
-        .with_for_update()
-    )
-    found = (await session.execute(query)).all()
-    late = [values for row in found if (values := _instants(row)) is not None]
-    if late:
-        change = update(table).where(rows.id == bindparam("row"))
-        # Nobody has changed the appointment itself.
-        await session.execute(change.values(modified_at=rows.modified_at), late)
-    return found[-1].id if found else None
-
-
-def _instants(row: Any) -> dict[str, Any] | None:
-    """What to write, or None where it is there already."""
-    start, end = (first_instant(wall, row.timezone) for wall in (row.start, row.end))
-    if end <= start:  # the new rules skip its end
-        end = start + (row.end - row.start)
-    if (start, end) == (row.start_utc, row.end_utc):
-        return None
-    return {"row": row.id, "start_utc": start, "end_utc": end}

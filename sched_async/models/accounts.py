@@ -1,77 +1,22 @@
-"""Every table: its columns, its constraints, and whose rows may be seen.
+"""People, and what lets them in."""
 
-Instants are ``UtcSeconds``: aware datetimes in UTC here, whole seconds since 1970 in
-the database, so that SQLite and PostgreSQL compare them alike.  Values are plain and
-no method awaits.
-
-Rows are numbered, and no number is ever used twice: it stands in addresses and forms that
-someone may still have open long after the row is gone.
-"""
-
-import secrets
-from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     JSON,
-    BigInteger,
-    BindParameter,
-    CheckConstraint,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
-    Integer,
-    MetaData,
-    Select,
     SmallInteger,
     String,
     Text,
     UniqueConstraint,
     false,
-    select,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.orm import Mapped, mapped_column
 
-from .times import now, to_utc
-
-
-class UtcSeconds(TypeDecorator[datetime]):
-    """An instant, kept as whole seconds since 1970 (UTC)."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("an instant needs a time zone")
-        return int(value.timestamp())
-
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else datetime.fromtimestamp(value, UTC)
-
-
-# SQLite numbers rows by itself only where the type is INTEGER.
-Id = BigInteger().with_variant(Integer, "sqlite")
-# By itself SQLite gives a deleted row's number out again; PostgreSQL's sequences never do.
-NEVER_TWICE: dict[str, Any] = {"sqlite_autoincrement": True}
-
-
-class Base(DeclarativeBase):
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map: ClassVar[dict[Any, Any]] = {int: Id}
-    __table_args__: Any = NEVER_TWICE
+from ..times import now
+from .base import NEVER_TWICE, Base, UtcSeconds
 
 
 class User(Base):
@@ -221,70 +166,3 @@ class OutgoingMail(Base):
     sent_at: Mapped[datetime | None] = mapped_column(UtcSeconds)
     problem: Mapped[str] = mapped_column(String(255), default="")
     """What the server said at the last try that failed."""
-
-
-def new_uid() -> str:
-    return secrets.token_hex(16)
-
-
-class Appointment(Base):
-    """A span of one user's time.
-
-    ``start`` and ``end`` are wall-clock times in ``timezone``.  When ``allday`` is set
-    they are dates (at midnight), ``end`` is the last day, and the zone plays no part.
-    ``start_utc`` and ``end_utc`` are their index: the instants, or for whole days the
-    dates as if in UTC, ``end_utc`` being the day after the last.
-    """
-
-    __tablename__ = "appointment"
-    __table_args__ = (
-        CheckConstraint('"end" > start OR (allday AND "end" = start)', name="ends_after_it_starts"),
-        CheckConstraint("title <> ''", name="has_a_title"),
-        UniqueConstraint("user_id", "submission"),
-        UniqueConstraint("user_id", "uid"),
-        Index(None, "user_id", "allday", "start_utc", "id"),
-        NEVER_TWICE,
-    )
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
-    uid: Mapped[str] = mapped_column(String(255), default=new_uid)
-    """Its permanent name in other calendars."""
-    title: Mapped[str] = mapped_column(String(255))
-    start: Mapped[datetime] = mapped_column(DateTime)
-    end: Mapped[datetime] = mapped_column(DateTime)
-    allday: Mapped[bool] = mapped_column(default=False)
-    timezone: Mapped[str] = mapped_column(String(64))
-    start_utc: Mapped[datetime] = mapped_column(UtcSeconds)
-    end_utc: Mapped[datetime] = mapped_column(UtcSeconds)
-    location: Mapped[str] = mapped_column(String(255), default="")
-    description: Mapped[str] = mapped_column(Text, default="")
-    submission: Mapped[str | None] = mapped_column(String(64))
-    """Names the form that made it, and its contents: the same sent twice finds the first."""
-    created_at: Mapped[datetime] = mapped_column(UtcSeconds, default=now)
-    modified_at: Mapped[datetime] = mapped_column(UtcSeconds, default=now, onupdate=now)
-
-    def set_times(
-        self, start: datetime, end: datetime, timezone: str, *, allday: bool = False
-    ) -> None:
-        """When it is, and the index of that.  SkippedTimeError for a time that does not happen."""
-        self.start, self.end, self.timezone, self.allday = start, end, timezone, allday
-        if allday:
-            self.start_utc = start.replace(tzinfo=UTC)
-            self.end_utc = end.replace(tzinfo=UTC) + timedelta(days=1)
-        else:
-            self.start_utc, self.end_utc = to_utc(start, timezone), to_utc(end, timezone)
-
-    @classmethod
-    def owned_by(cls, user_id: int | BindParameter[int]) -> Select["Appointment"]:
-        """Start every query here: what is not the user's does not exist."""
-        return select(cls).where(cls.user_id == user_id)
-
-
-class Zone(Base):
-    """A time zone in use, and by which of its rules instants were derived (see ``zones``)."""
-
-    __tablename__ = "zone"
-
-    name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    fingerprint: Mapped[str] = mapped_column(String(64))

@@ -1,0 +1,106 @@
+"""Every change of calendars themselves; what is in them is the business of ``changes``."""
+
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ..errors import RefusedError
+from ..first_calendar import COLOR
+from ..models import Calendar, User
+from ..times import now
+from . import changes
+from .acts import ChangedError
+from .changes import CORE, FULL, MOST_CALENDARS
+
+COLORS = (
+    "indigo",
+    "amber",
+    "rose",
+    "brick",
+    "sky",
+    "plum",
+    "teal",
+    "olive",
+    "moss",
+    "slate",
+)
+"""In the order in which they are handed out: each as far as can be from those before."""
+LAST = "This is your only calendar. Create another one before you delete it."
+
+
+async def add(db: AsyncSession, user_id: int, name: str, color: str) -> Calendar:
+    """Save a new calendar, behind the others; the caller commits."""
+    await _lock(db, user_id)
+    await refuse_too_many(db, user_id)
+    last = select(func.max(Calendar.position)).where(Calendar.user_id == user_id)
+    position = (await db.scalar(last) or 0) + 1
+    made = Calendar(user_id=user_id, name=name, color=color, position=position)
+    db.add(made)
+    await db.flush()
+    return made
+
+
+async def change(db: AsyncSession, user_id: int, calendar_id: int, **values: Any) -> None:
+    """Its name, color or is_hidden; ChangedError when there is none."""
+    mine = update(Calendar).where(Calendar.id == calendar_id, Calendar.user_id == user_id)
+    mine = mine.where(Calendar.deleted_at.is_(None)).values(**values).returning(Calendar.id)
+    if await db.scalar(mine, execution_options=CORE) is None:
+        raise ChangedError({calendar_id})
+
+
+async def make_default(db: AsyncSession, user_id: int, calendar_id: int) -> None:
+    await _lock(db, user_id)
+    first = select(func.min(Calendar.position)).where(Calendar.user_id == user_id)
+    position = await db.scalar(first) or 0
+    await change(db, user_id, calendar_id, position=position - 1)
+
+
+async def delete(db: AsyncSession, user_id: int, calendar_id: int) -> int:
+    """With all that is in it, for thirty days; gives the number of the act that can be undone."""
+    await _lock(db, user_id)
+    calendars = (await db.scalars(Calendar.readable_by(user_id))).all()
+    found = next((one for one in calendars if one.id == calendar_id), None)
+    if found is None:
+        raise ChangedError({calendar_id})
+    if len(calendars) == 1:
+        raise RefusedError(LAST)
+    named = changes.act(db, user_id, "delete_calendar", found.name, calendar_id=calendar_id)
+    async with named as act:
+        pass
+    await change(db, user_id, calendar_id, deleted_at=now())
+    return act.id
+
+
+async def restore_or_delete(db: AsyncSession, user_id: int, calendar_id: int) -> None:
+    """What undo does to a calendar: the other of the two."""
+    await _lock(db, user_id)
+    mine = (Calendar.id == calendar_id, Calendar.user_id == user_id)
+    found = (await db.execute(select(Calendar.deleted_at).where(*mine))).one_or_none()
+    if found is None:
+        raise ChangedError({calendar_id})
+    if found.deleted_at is not None:
+        await refuse_too_many(db, user_id)
+    elif len((await db.scalars(Calendar.readable_by(user_id))).all()) == 1:
+        raise RefusedError(LAST)
+    deleted_at = None if found.deleted_at else now()
+    done = update(Calendar).where(*mine).values(deleted_at=deleted_at)
+    await db.execute(done, execution_options=CORE)
+    if found.deleted_at is not None:
+        await changes.refuse_too_much(db, user_id)
+
+
+async def refuse_too_many(db: AsyncSession, user_id: int) -> None:
+    count = Calendar.readable_by(user_id).with_only_columns(func.count())
+    if (await db.scalar(count) or 0) >= MOST_CALENDARS:
+        raise RefusedError(FULL.format(MOST_CALENDARS, "calendars"))
+
+
+async def _lock(db: AsyncSession, user_id: int) -> None:
+    """One after the other, so that two cannot both take the last place, or the last calendar."""
+    await db.execute(select(User.id).where(User.id == user_id).with_for_update())
+
+
+def next_color(used: list[str]) -> str:
+    """The first that is not in use, or the first of all."""
+    return next((color for color in COLORS if color not in used), COLOR)

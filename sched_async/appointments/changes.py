@@ -1,0 +1,297 @@
+"""The one door: every change of appointments is an act that is written here.
+
+    async with changes.act(db, user_id, "edit", title) as act:
+        act.replace(appointment, await derived(text))
+    await db.commit()
+
+What is named inside is written when the block ends: each calendar that it touches gets a new
+revision, in the order of their numbers, and is locked by that; each appointment leaves what it
+was before.  Undo, trash and synchronisation are readings of these rows.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import chain
+from typing import Any, cast
+
+from sqlalchemy import Table, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ..errors import RefusedError
+from ..models import Act as ActRow
+from ..models import Appointment, Calendar, Change
+from . import storing, zones
+from .acts import Act, ChangedError, RepeatedError, Step, TakenError
+
+MOST_CALENDARS = 50
+MOST_APPOINTMENTS = 100_000
+MOST_OCCURRENCES = 300_000
+FULL = "You can keep at most {:,} {}. Delete some first."
+CORE = {"synchronize_session": False}
+BEFORE = (Appointment.id, Appointment.calendar_id, Appointment.rev, Appointment.uid)
+BEFORE_TEXT = (Appointment.href, Appointment.ics)
+changes = cast(Table, Change.__table__)
+REMEMBERED = "remembered"
+"""The kind of an act that changed nothing itself: it keeps the name of what was imported."""
+
+
+class Growth:
+    """By how many appointments and occurrences each calendar grows."""
+
+    def __init__(self, steps: Iterable[Step] = ()) -> None:
+        self.by: dict[int, tuple[int, int]] = {}
+        for step in steps:
+            if step.source is None and step.derived is not None:
+                self.add(step.target, 1, len(step.derived.occurrences))
+
+    def add(self, calendar_id: int | None, appointments: int, occurrences: int) -> None:
+        had = self.by.get(calendar_id or 0, (0, 0))
+        self.by[calendar_id or 0] = (had[0] + appointments, had[1] + occurrences)
+
+    def of(self, calendar_id: int) -> dict[str, Any]:
+        """What to set its two counts to."""
+        appointments, occurrences = self.by.get(calendar_id, (0, 0))
+        return {
+            "appointments": Calendar.appointments + appointments,
+            "occurrences": Calendar.occurrences + occurrences,
+        }
+
+    @property
+    def more(self) -> tuple[int, int]:
+        """All together; what becomes less somewhere may have to become more elsewhere first."""
+        return sum(one for one, _ in self.by.values()), sum(one for _, one in self.by.values())
+
+
+@asynccontextmanager
+async def act(
+    db: AsyncSession,
+    user_id: int,
+    kind: str,
+    title: str = "",
+    *,
+    submission: str | None = None,
+    calendar_id: int | None = None,
+) -> AsyncIterator[Act]:
+    """Write what is named inside; the caller commits.
+
+    Raises ChangedError, TakenError, RepeatedError, and RefusedError for what is too much; then
+    nothing may be committed.
+    """
+    values = {"user_id": user_id, "kind": kind, "title": title, "submission": submission}
+    made = Act({**values, "calendar_id": calendar_id})
+    yield made
+    await _write(db, made)
+
+
+async def _write(db: AsyncSession, made: Act) -> None:
+    growth = Growth(made.steps)
+    if max(growth.more, default=0) > 0:  # before the lock, under which as little is done as can be
+        await refuse_too_much(db, made.row["user_id"], growth.more)
+    made.id = await _record(db, made)
+    revs = await _lock(db, made, growth)
+    await _compare(db, made.steps)
+    await _refuse_taken(db, made.steps)
+    if made.steps:
+        await _count(db, made.row["user_id"], await _apply(db, made, revs))
+    if made.row["submission"] and made.appointment_id:
+        mine = update(ActRow).where(ActRow.id == made.id)
+        await db.execute(mine.values(appointment_id=made.appointment_id))
+    await _remember(db, made)
+    for zone in sorted(set(chain(*(step.derived.zones for step in made.steps if step.derived)))):
+        await zones.note(db, zone)
+
+
+async def _record(db: AsyncSession, made: Act) -> int:
+    row = made.row | {"count": len(made.steps)}
+    key = ["user_id", "submission"]
+    query = upsert(db, ActRow).on_conflict_do_nothing(index_elements=key).returning(ActRow.id)
+    number: int | None = await db.scalar(query, [row])
+    if number is None:
+        await _refuse_repeated(db, row)
+        number = (await db.scalars(query, [row])).one()
+    return number
+
+
+async def _refuse_repeated(db: AsyncSession, row: dict[str, Any]) -> None:
+    """Unless what the form made then is gone: that form may make it again."""
+    first = (ActRow.user_id == row["user_id"], ActRow.submission == row["submission"])
+    made = select(ActRow.appointment_id).where(*first).scalar_subquery()
+    there = Appointment.readable_by(row["user_id"]).where(Appointment.id == made)
+    number = await db.scalar(there.with_only_columns(Appointment.id))
+    if number is not None:
+        raise RepeatedError(number)
+    await db.execute(update(ActRow).where(*first).values(submission=None))
+
+
+def upsert(db: AsyncSession, model: type[Any]) -> Any:
+    """An INSERT that says what to do about a row that is there, by the database's dialect."""
+    dialect = {"sqlite": sqlite, "postgresql": postgresql}[db.get_bind().dialect.name]
+    return dialect.insert(model)
+
+
+async def _lock(db: AsyncSession, made: Act, growth: Growth) -> dict[int, int]:
+    """Each calendar's last revision before this act, which no other can raise until it ends."""
+    touched = list(chain.from_iterable(step.calendars for step in made.steps))
+    revs = {}
+    for number in sorted(set(touched)):
+        rows = touched.count(number)
+        mine = (Calendar.id == number, Calendar.user_id == made.row["user_id"])
+        raised = update(Calendar).where(*mine, Calendar.deleted_at.is_(None))
+        raised = raised.values(rev=Calendar.rev + rows, **growth.of(number))
+        rev = await db.scalar(raised.returning(Calendar.rev), execution_options=CORE)
+        if rev is None:
+            raise ChangedError({step.id for step in made.steps if step.id})
+        revs[number] = rev - rows
+    return revs
+
+
+async def _compare(db: AsyncSession, steps: Iterable[Step]) -> None:
+    """Look at what is there now; what is to be revived must not be there."""
+    here = {step.id: step for step in steps if step.id is not None}
+    found: dict[int, Any] = {}
+    for some in storing.batches(here):
+        query = select(*BEFORE, *BEFORE_TEXT).where(Appointment.id.in_(some))
+        found |= {row.id: row for row in await db.execute(query)}
+    changed = set()
+    for number, step in here.items():
+        step.before = found.get(number)
+        is_now = step.before and (step.before.calendar_id, step.before.rev)
+        if is_now != (None if step.source is None else (step.source, step.rev)):
+            changed.add(number)
+    if changed:
+        raise ChangedError(changed)
+
+
+async def _refuse_taken(db: AsyncSession, steps: Iterable[Step]) -> None:
+    """A name must be free in the calendar that an appointment comes to, and not come twice."""
+    for step in steps:
+        if step.target is None or step.is_fresh:
+            continue
+        uid = step.derived.columns["uid"] if step.derived else step.before.uid
+        href = step.href or (step.before.href if step.before else None)
+        if step.source == step.target and uid == step.before.uid:
+            continue
+        same = Appointment.uid == uid
+        if href is not None:
+            same |= Appointment.href == href
+        query = select(Appointment.id).where(Appointment.calendar_id == step.target, same)
+        others = [number for number in await db.scalars(query) if number != step.id]
+        if others:
+            raise TakenError
+
+
+async def _apply(db: AsyncSession, made: Act, revs: dict[int, int]) -> Growth:
+    """Write the rows; gives by how much each calendar grows besides what is new in it."""
+    steps = made.steps
+    for step in steps:
+        for number in sorted(step.calendars):
+            revs[number] += 1
+            step.revs[number] = revs[number]
+    growth = Growth()
+    await _delete(db, [step for step in steps if step.target is None], growth)
+    for step in steps:
+        if step.source is not None and step.target is not None:
+            await _change(db, step, growth)
+    await _insert(db, [step for step in steps if step.source is None])
+    await db.execute(insert(changes), [row for step in steps for row in _changes(step, made.id)])
+    return growth
+
+
+async def _delete(db: AsyncSession, steps: Sequence[Step], growth: Growth) -> None:
+    ids = [step.id for step in steps if step.id is not None]
+    counts = await storing.count_occurrences(db, ids)
+    for step in steps:
+        growth.add(step.source, -1, -counts[step.id or 0])
+    await storing.remove(db, ids)
+
+
+async def _change(db: AsyncSession, step: Step, growth: Growth) -> None:
+    number, source, target = step.id or 0, step.source, step.target or 0
+    rev = step.revs[target]
+    if step.derived is not None:
+        await storing.change(db, number, storing.row(step.derived, target, rev))
+        rows = storing.occurrence_rows(number, target, step.derived)
+        more = await storing.renew_occurrences(db, rows, number)
+    else:
+        await storing.change(db, number, {"calendar_id": target, "rev": rev})
+        await storing.move_occurrences(db, number, target)
+        more = 0
+    if source == target:
+        growth.add(target, 0, more)
+    else:
+        count = (await storing.count_occurrences(db, [number]))[number]
+        growth.add(source, -1, more - count)
+        growth.add(target, 1, count)
+
+
+async def _insert(db: AsyncSession, steps: Sequence[Step]) -> None:
+    rows, occurrences = [], []
+    for step in steps:
+        if step.derived is not None and step.target is not None:
+            row = storing.row(step.derived, step.target, step.revs[step.target])
+            rows.append(row | {"href": step.href} | ({"id": step.id} if step.id else {}))
+    for some, ids in zip(steps, await storing.add(db, rows), strict=True):
+        some.id = ids
+        if some.derived is not None and some.target is not None:
+            occurrences += storing.occurrence_rows(ids, some.target, some.derived)
+    await storing.add_occurrences(db, occurrences)
+
+
+def _changes(step: Step, act_id: int) -> Iterator[dict[str, Any]]:
+    for number, rev in step.revs.items():
+        was = step.before if number == step.source else None
+        uid = step.before.uid if step.before else step.derived.columns["uid"]  # type: ignore[union-attr]
+        yield {
+            "calendar_id": number,
+            "rev": rev,
+            "appointment_id": step.id,
+            "uid": uid,
+            "href": step.before.href if step.before else step.href,
+            "act_id": act_id,
+            "before": was.ics if was else None,
+        }
+
+
+async def _count(db: AsyncSession, user_id: int, growth: Growth) -> None:
+    """Keep how many there are."""
+    for number, more in sorted(growth.by.items()):
+        if more != (0, 0):
+            mine = update(Calendar).where(Calendar.id == number).values(growth.of(number))
+            await db.execute(mine, execution_options=CORE)
+    if max(growth.more) > 0:
+        await refuse_too_much(db, user_id)
+
+
+async def refuse_too_much(db: AsyncSession, user_id: int, more: tuple[int, int] = (0, 0)) -> None:
+    """RefusedError where a person has too many appointments, or would with so many more."""
+    sums = (func.sum(Calendar.appointments), func.sum(Calendar.occurrences))
+    query = Calendar.readable_by(user_id).with_only_columns(*sums)
+    appointments, occurrences = ((one or 0) for one in (await db.execute(query)).one())
+    if appointments + more[0] > MOST_APPOINTMENTS:
+        raise RefusedError(FULL.format(MOST_APPOINTMENTS, "appointments"))
+    if occurrences + more[1] > MOST_OCCURRENCES:
+        raise RefusedError(FULL.format(MOST_OCCURRENCES, "occurrences of appointments"))
+
+
+async def _remember(db: AsyncSession, made: Act) -> None:
+    """The names by which an import knows again what it brought."""
+    rows = [
+        {
+            "user_id": made.row["user_id"],
+            "kind": REMEMBERED,
+            "title": "",
+            "count": 0,
+            "submission": step.submission,
+            "appointment_id": step.id,
+        }
+        for step in made.steps
+        if step.submission is not None
+    ]
+    if rows:
+        query = upsert(db, ActRow)
+        query = query.on_conflict_do_update(
+            index_elements=["user_id", "submission"],
+            set_={"appointment_id": query.excluded.appointment_id},
+        )
+        await db.execute(query, rows)

@@ -1,0 +1,121 @@
+"""Writes the iCalendar text of an appointment: anew, or over one that is there; pure.
+
+What a form does not show stays as it was: alarms, guests, seconds, properties of other programs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from secrets import token_hex
+
+from .content_lines import Line, Part, escaped, read, written
+
+PRODUCT = "-//sched_async//EN"
+DAY = timedelta(days=1)
+UTC_NAMES = frozenset(("UTC", "UCT", "Universal", "Zulu"))
+TEXTS = {"title": "SUMMARY", "location": "LOCATION", "description": "DESCRIPTION"}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a form shows of an appointment; ``end`` of whole days is the last one."""
+
+    title: str
+    start: datetime
+    end: datetime
+    allday: bool
+    timezone: str | None
+    location: str = ""
+    description: str = ""
+
+    @property
+    def times(self) -> tuple[object, ...]:
+        return self.start, self.end, self.allday, None if self.allday else self.timezone
+
+
+def new_uid() -> str:
+    return token_hex(16)
+
+
+def new_text(facts: Facts, now: datetime, *, uid: str = "", created: datetime | None = None) -> str:
+    """The text of a new appointment, last changed ``now``."""
+    event = Part("VEVENT", [Line("UID", "", escaped(uid or new_uid()))])
+    for name, stamp in (("DTSTAMP", now), ("CREATED", created or now), ("LAST-MODIFIED", now)):
+        event.contents.append(_stamp(name, stamp))
+    event.contents += [_time("DTSTART", facts), _time("DTEND", facts)]
+    for field, name in TEXTS.items():
+        if text := getattr(facts, field):
+            event.contents.append(Line(name, "", escaped(text)))
+    head = [Line("VERSION", "", "2.0"), Line("PRODID", "", PRODUCT)]
+    return written(Part("VCALENDAR", [*head, event]))
+
+
+def patched(text: str, shown: Facts, wanted: Facts, now: datetime) -> str:
+    """The text with that changed which is wanted otherwise than it was shown."""
+    if shown == wanted or (_texts(shown) == _texts(wanted) and shown.times == wanted.times):
+        return text
+    calendar = read(text)
+    event = _master(calendar)
+    for field, name in TEXTS.items():
+        if (new := getattr(wanted, field)) != getattr(shown, field):
+            event.set(name, Line(name, "", escaped(new)) if new else None)
+    if shown.times != wanted.times:
+        _move(event, shown, wanted)
+        _raise_sequence(event)
+    for name in ("DTSTAMP", "LAST-MODIFIED"):
+        event.set(name, _stamp(name, now))
+    return written(calendar)
+
+
+def _texts(facts: Facts) -> Mapping[str, str]:
+    return {field: getattr(facts, field) for field in TEXTS}
+
+
+def _master(calendar: Part) -> Part:
+    events = calendar.parts("VEVENT")
+    return next((event for event in events if not event.first("RECURRENCE-ID")), events[0])
+
+
+def _move(event: Part, shown: Facts, wanted: Facts) -> None:
+    """A duration stays while it is as long; the end, or the start, that stays is not touched."""
+    is_other_kind = shown.times[2:] != wanted.times[2:]
+    if is_other_kind or shown.start != wanted.start:
+        event.set("DTSTART", _time("DTSTART", wanted))
+    is_as_long = wanted.end - wanted.start == shown.end - shown.start
+    if event.first("DURATION") and not event.first("DTEND"):
+        if is_as_long and not is_other_kind:
+            return
+        event.set("DURATION", None)
+        event.set("DTEND", _time("DTEND", wanted))
+    elif is_other_kind or shown.end != wanted.end or not event.first("DTEND"):
+        event.set("DTEND", _time("DTEND", wanted))
+
+
+def _time(name: str, facts: Facts) -> Line:
+    wall = facts.start if name == "DTSTART" else facts.end
+    if facts.allday:
+        day = wall if name == "DTSTART" else wall + DAY
+        return Line(name, ";VALUE=DATE", _digits(day)[:8])
+    if facts.timezone is None:
+        return Line(name, "", _digits(wall))
+    if facts.timezone.removeprefix("Etc/") in UTC_NAMES:
+        return Line(name, "", f"{_digits(wall)}Z")
+    zone = facts.timezone
+    quoted = f'"{zone}"' if any(char in zone for char in ',;:"') else zone
+    return Line(name, f";TZID={quoted}", _digits(wall))
+
+
+def _stamp(name: str, instant: datetime) -> Line:
+    return Line(name, "", f"{_digits(instant.astimezone(UTC))}Z")
+
+
+def _digits(wall: datetime) -> str:
+    """By hand, since ``strftime`` writes the year 800 in three digits."""
+    date = f"{wall.year:04}{wall.month:02}{wall.day:02}"
+    return f"{date}T{wall.hour:02}{wall.minute:02}{wall.second:02}"
+
+
+def _raise_sequence(event: Part) -> None:
+    line = event.first("SEQUENCE")
+    value = line.value.strip() if line else "0"
+    event.set("SEQUENCE", Line("SEQUENCE", "", str(int(value) + 1 if value.isdecimal() else 1)))

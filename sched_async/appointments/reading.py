@@ -1,0 +1,82 @@
+"""Find one appointment, or calendar, of the person who asks; whatever else is not found."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from quart import abort
+from sqlalchemy import Row, bindparam, func, select
+
+from ..accounts.sessions import current_user
+from ..database import fetch
+from ..models import Appointment, Calendar, Occurrence
+from .ics_text import Facts
+
+COLUMNS = (
+    Appointment.id,
+    Appointment.calendar_id,
+    Appointment.rev,
+    Appointment.title,
+    Appointment.location,
+    Appointment.description,
+    Appointment.allday,
+    Appointment.start,
+    Appointment.end,
+    Appointment.timezone,
+    Appointment.rrule,
+)
+FIRST = (
+    select(func.min(Occurrence.recurrence_id))
+    .where(Occurrence.appointment_id == bindparam("id"))
+    .scalar_subquery()
+)
+OWN: Any = (
+    Appointment.readable_by(bindparam("owner"))
+    .where(Appointment.id == bindparam("id"))
+    .outerjoin(
+        Occurrence,
+        (Occurrence.appointment_id == Appointment.id) & (Occurrence.recurrence_id == FIRST),
+    )
+    .with_only_columns(
+        *COLUMNS,
+        Calendar.name.label("calendar"),
+        Occurrence.recurrence_id,
+        Occurrence.floating,
+        Occurrence.start_utc,
+        Occurrence.end_utc,
+    )
+)
+TEXT = select(Appointment.ics).where(
+    Appointment.id == bindparam("id"), Appointment.rev == bindparam("rev")
+)
+CALENDARS: Any = (
+    Calendar.readable_by(bindparam("owner"))
+    .with_only_columns(Calendar.id, Calendar.name, Calendar.color, Calendar.is_hidden)
+    .order_by(Calendar.position, Calendar.id)
+)
+
+
+async def own_appointment(appointment_id: int) -> Row[Any]:
+    """With the first of its occurrences."""
+    rows = await fetch(OWN, owner=current_user.user_id, id=appointment_id)
+    return rows[0] if rows else abort(404)
+
+
+async def own_calendars() -> Sequence[Row[Any]]:
+    """All calendars, the default one first."""
+    return await fetch(CALENDARS, owner=current_user.user_id)
+
+
+async def text_of(row: Row[Any]) -> str | None:
+    """None when the appointment has changed since it was read."""
+    rows = await fetch(TEXT, id=row.id, rev=row.rev)
+    return str(rows[0].ics) if rows else None
+
+
+def facts_of(row: Any) -> Facts:
+    names = ("title", "start", "end", "allday", "timezone", "location", "description")
+    return Facts(**{name: getattr(row, name) for name in names})
+
+
+def revision_of(row: Row[Any]) -> str:
+    """What an open form was shown: another one when the appointment changes or moves."""
+    return f"{row.calendar_id}-{row.rev}"

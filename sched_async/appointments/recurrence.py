@@ -1,0 +1,63 @@
+"""The wall-clock times of a recurrence rule (RFC 5545, section 3.3.10); pure.
+
+They are those of the appointment's own clocks: which instants they are is no matter here.
+Its start counts as the first of them, also where it is not on the rule.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+
+from dateutil.rrule import rrulestr
+
+from ..errors import RefusedError
+
+FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY")
+CANNOT_READ = "Its rule of repetition cannot be read."
+TOO_FINE = "It repeats more often than hourly, which cannot be kept here."
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule without its end, and its end."""
+
+    parts: str
+    count: int | None
+    until: str
+    """As it is written."""
+
+    @property
+    def is_endless(self) -> bool:
+        return self.count is None and not self.until
+
+    def walls(self, start: datetime) -> Iterator[datetime]:
+        """In order; the end that is a count is kept, one that is a time is the caller's."""
+        return islice(self._from(start), self.count)
+
+    def _from(self, start: datetime) -> Iterator[datetime]:
+        yield start
+        try:
+            for wall in rrulestr(self.parts, dtstart=start):
+                if wall != start:
+                    yield wall
+        except (ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
+            raise RefusedError(CANNOT_READ) from error
+
+
+def parsed(text: str) -> Rule:
+    """RefusedError for what is no rule, or one that repeats too often."""
+    parts = dict(re.findall(r"([A-Z-]+)=([^;]*)", text.upper().replace(" ", "")))
+    count, until = parts.pop("COUNT", ""), parts.pop("UNTIL", "")
+    several = any("," in parts.get(name, "") for name in ("BYMINUTE", "BYSECOND"))
+    if parts.get("FREQ") in ("MINUTELY", "SECONDLY") or several:
+        raise RefusedError(TOO_FINE)
+    if parts.get("FREQ") not in FREQUENCIES or (count and not count.isdecimal()):
+        raise RefusedError(CANNOT_READ)
+    if not parts.get("INTERVAL", "1").isdecimal() or int(parts.get("INTERVAL", "1")) == 0:
+        raise RefusedError(CANNOT_READ)
+    rest = {name: value for name, value in parts.items() if not name.startswith("X-")}
+    written = ";".join(f"{name}={value}" for name, value in rest.items())
+    return Rule(written, int(count) if count else None, until)

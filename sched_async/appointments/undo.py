@@ -1,0 +1,158 @@
+"""Takes back what an act did: each appointment becomes again what it was before.
+
+That is an act itself, and can be taken back too.  Where some have changed since, nothing is
+done unless the caller says what to do about these.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ..database import reading
+from ..errors import RefusedError
+from ..models import Act, Appointment, Change
+from ..purging import KEPT
+from ..times import now
+from . import changes, storing
+from .calendar_changes import restore_or_delete
+from .derive import Derived
+from .expanding import derived
+
+TWICE = "This has been undone already."
+
+
+class GoneError(Exception):
+    """There is no such act of this person, or it cannot be undone any more."""
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Appointments that have changed since the act, by their numbers: what they are called."""
+
+    titles: dict[int, str]
+
+
+@dataclass(frozen=True)
+class Undone:
+    """By which act; that is what can be undone now."""
+
+    act_id: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an appointment was before: where, as what; ``calendar_id`` is None: nowhere."""
+
+    appointment_id: int
+    calendar_id: int | None
+    href: str | None
+    derived: Derived | None
+
+
+async def undo(
+    db: AsyncSession, user_id: int, act_id: int, *, changed: str = "ask"
+) -> Undone | Conflict:
+    """Take an act back; the caller commits.
+
+    ``changed`` is what becomes of appointments that have changed since: ``ask`` gives a
+    Conflict and changes nothing, ``all`` takes these back as well, ``others`` leaves them.
+    Raises GoneError, RefusedError when it is undone already or is too much, and TakenError.
+    """
+    act = await _act(user_id, act_id)
+    plans = await _plans(act_id)
+    if not plans and act.calendar_id is None:
+        raise GoneError
+    since = await _changed_since(act_id, [plan.appointment_id for plan in plans])
+    if since and changed == "ask":
+        return Conflict(await _titles(since))
+    if changed == "others":
+        plans = [plan for plan in plans if plan.appointment_id not in since]
+    await _mark(db, act_id)
+    # Only what is seen here is taken back: who changes it meanwhile is told, by ChangedError.
+    there = await _there([plan.appointment_id for plan in plans])
+    title, number = act.title, act.calendar_id
+    async with changes.act(db, user_id, "undo", title, calendar_id=number) as made:
+        for plan in plans:
+            _step(made, plan, there.get(plan.appointment_id))
+    if act.calendar_id is not None:
+        await restore_or_delete(db, user_id, act.calendar_id)
+    return Undone(made.id, len(made.steps))
+
+
+async def _act(user_id: int, act_id: int) -> Act:
+    query = select(Act).where(Act.id == act_id, Act.user_id == user_id, Act.made_at > now() - KEPT)
+    async with reading() as db:
+        act = await db.scalar(query)
+    if act is None:
+        raise GoneError
+    if act.undone_at is not None:
+        raise RefusedError(TWICE)
+    return act
+
+
+async def _mark(db: AsyncSession, act_id: int) -> None:
+    """Whoever comes second finds it done."""
+    once = update(Act).where(Act.id == act_id, Act.undone_at.is_(None)).values(undone_at=now())
+    if await db.scalar(once.returning(Act.id)) is None:
+        raise RefusedError(TWICE)
+
+
+async def _plans(act_id: int) -> list[Plan]:
+    """Derived here, before anything is locked."""
+    query = select(Change).where(Change.act_id == act_id).order_by(Change.calendar_id, Change.rev)
+    async with reading() as db:
+        rows = (await db.scalars(query)).all()
+    where: dict[int, Change | None] = {}
+    for row in rows:
+        where[row.appointment_id] = where.get(row.appointment_id) or (
+            row if row.before is not None else None
+        )
+    return [await _plan(number, row) for number, row in where.items()]
+
+
+async def _plan(appointment_id: int, row: Change | None) -> Plan:
+    if row is None or row.before is None:
+        return Plan(appointment_id, None, None, None)
+    return Plan(appointment_id, row.calendar_id, row.href, await derived(row.before))
+
+
+async def _changed_since(act_id: int, ids: Collection[int]) -> set[int]:
+    """Acts are numbered in their order, as far as they are about the same appointment."""
+    found: set[int] = set()
+    async with reading() as db:
+        for some in storing.batches(ids):
+            later = select(Change.appointment_id).where(
+                Change.appointment_id.in_(some), Change.act_id > act_id
+            )
+            found |= set(await db.scalars(later.distinct()))
+    return found
+
+
+async def _titles(ids: Collection[int]) -> dict[int, str]:
+    """Of those that are gone, nothing to call them by is kept but their number."""
+    rows = await _there(sorted(ids))
+    return {number: rows[number].title if number in rows else "" for number in sorted(ids)}
+
+
+async def _there(ids: Sequence[int]) -> dict[int, Any]:
+    found: dict[int, Any] = {}
+    columns = (Appointment.id, Appointment.calendar_id, Appointment.rev, Appointment.title)
+    async with reading() as db:
+        for some in storing.batches(ids):
+            query = select(*columns).where(Appointment.id.in_(some))
+            found |= {row.id: row for row in await db.execute(query)}
+    return found
+
+
+def _step(made: Any, plan: Plan, there: Any) -> None:
+    if plan.calendar_id is None or plan.derived is None:
+        if there is not None:
+            made.delete(there)
+    elif there is None:
+        made.revive(plan.appointment_id, plan.calendar_id, plan.derived, plan.href)
+    else:
+        made.replace(there, plan.derived, plan.calendar_id)
