@@ -29,6 +29,7 @@ from .models import User
 from .plurals import counted
 from .times import canonical_zone
 
+SHOWN = 100  # differences
 OPPOSITES = {
     "make-administrator": "end-administrator",
     "require-second-factor": "release-second-factor",
@@ -252,8 +253,9 @@ async def check(app: Quart) -> str:
 async def _check_appointments() -> None:
     wrong = 0
     async for line in checking.differences():
-        click.echo(f"Different: {line}", err=True)
         wrong += 1
+        if wrong <= SHOWN:
+            click.echo(f"Different: {line}", err=True)
     if wrong:
         raise RefusedError(f"{counted(wrong, 'difference')} between appointments and their texts.")
 

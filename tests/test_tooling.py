@@ -129,7 +129,7 @@ def test_ci_runs_the_test_command_of_the_readme_and_checks_types() -> None:
 
 def test_whether_there_is_a_second_factor_is_known_in_one_place() -> None:
     """All but what makes, checks and keeps an app's secret ask ``has_second_factor``."""
-    theirs = {"models", "accounts.factors", "accounts.settings.two_factor"}
+    theirs = {"models.accounts", "accounts.factors", "accounts.settings.two_factor"}
     theirs |= {"accounts.two_factor.codes"}
     asking = {
         name.removeprefix("sched_async.")
