@@ -87,8 +87,8 @@ def _table(name: str) -> sa.Table:
 
 
 def _row(old: Any, calendar_id: int) -> dict[str, Any]:
-    description = re.sub("\r\n?", "\n", old["description"])
-    texts = {"title": old["title"], "location": old["location"], "description": description}
+    # The text has one kind of line break.
+    texts = {column: re.sub("\r\n?", "\n", old[column]) for _, column in TEXTS}
     ics = _text({**old, **texts})
     same = ("id", "uid", "start", "end", "allday", "created_at", "modified_at")
     return {
