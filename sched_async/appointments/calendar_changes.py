@@ -87,7 +87,7 @@ async def restore_or_delete(db: AsyncSession, user_id: int, calendar_id: int) ->
     done = update(Calendar).where(*mine).values(deleted_at=deleted_at)
     await db.execute(done, execution_options=CORE)
     if found.deleted_at is not None:
-        await changes.refuse_too_much(db, user_id)
+        await changes.refuse_sums(db, user_id)
 
 
 async def refuse_too_many(db: AsyncSession, user_id: int) -> None:

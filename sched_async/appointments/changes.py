@@ -11,16 +11,19 @@ was before.  Undo, trash and synchronisation are readings of these rows.
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from itertools import chain
 from typing import Any, cast
 
-from sqlalchemy import Table, func, insert, select, update
+from sqlalchemy import Row, Table, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ..database import fetch
 from ..errors import RefusedError
 from ..models import Act as ActRow
 from ..models import Appointment, Calendar, Change
+from ..times import now
 from . import storing, zones
 from .acts import Act, ChangedError, RepeatedError, Step, TakenError
 
@@ -28,9 +31,36 @@ MOST_CALENDARS = 50
 MOST_APPOINTMENTS = 100_000
 MOST_OCCURRENCES = 300_000
 FULL = "You can keep at most {:,} {}. Delete some first."
+SUMS: Any = Calendar.readable_by(bindparam("owner")).with_only_columns(
+    func.sum(Calendar.appointments), func.sum(Calendar.occurrences)
+)
+BEFORE: Any = (
+    Appointment.id,
+    Appointment.calendar_id,
+    Appointment.rev,
+    Appointment.uid,
+    Appointment.href,
+    Appointment.ics,
+)
+INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+acts, calendars = cast(Table, ActRow.__table__), cast(Table, Calendar.__table__)
+# Statements are built once where they stand between a lock and a commit.
+RAISE = (
+    update(calendars)
+    .where(
+        calendars.c.id == bindparam("of"),
+        calendars.c.user_id == bindparam("owner"),
+        calendars.c.deleted_at.is_(None),
+    )
+    .values(
+        rev=calendars.c.rev + bindparam("rows"),
+        appointments=calendars.c.appointments + bindparam("more"),
+        occurrences=calendars.c.occurrences + bindparam("more_occurrences"),
+    )
+    .returning(calendars.c.rev)
+)
+SEEN = select(*BEFORE).where(Appointment.id.in_(bindparam("ids", expanding=True)))
 CORE = {"synchronize_session": False}
-BEFORE = (Appointment.id, Appointment.calendar_id, Appointment.rev, Appointment.uid)
-BEFORE_TEXT = (Appointment.href, Appointment.ics)
 changes = cast(Table, Change.__table__)
 REMEMBERED = "remembered"
 """The kind of an act that changed nothing itself: it keeps the name of what was imported."""
@@ -49,13 +79,9 @@ class Growth:
         had = self.by.get(calendar_id or 0, (0, 0))
         self.by[calendar_id or 0] = (had[0] + appointments, had[1] + occurrences)
 
-    def of(self, calendar_id: int) -> dict[str, Any]:
-        """What to set its two counts to."""
+    def of(self, calendar_id: int) -> dict[str, int]:
         appointments, occurrences = self.by.get(calendar_id, (0, 0))
-        return {
-            "appointments": Calendar.appointments + appointments,
-            "occurrences": Calendar.occurrences + occurrences,
-        }
+        return {"more": appointments, "more_occurrences": occurrences}
 
     @property
     def more(self) -> tuple[int, int]:
@@ -85,32 +111,44 @@ async def act(
 
 
 async def _write(db: AsyncSession, made: Act) -> None:
-    growth = Growth(made.steps)
-    if max(growth.more, default=0) > 0:  # before the lock, under which as little is done as can be
-        await refuse_too_much(db, made.row["user_id"], growth.more)
-    made.id = await _record(db, made)
+    """As little as can be stands between the lock of a calendar and the commit."""
+    user_id, growth = made.row["user_id"], Growth(made.steps)
+    if max(growth.more) > 0:
+        await refuse_too_much(user_id, growth.more)
     revs = await _lock(db, made, growth)
     await _compare(db, made.steps)
     await _refuse_taken(db, made.steps)
-    if made.steps:
-        await _count(db, made.row["user_id"], await _apply(db, made, revs))
-    if made.row["submission"] and made.appointment_id:
-        mine = update(ActRow).where(ActRow.id == made.id)
-        await db.execute(mine.values(appointment_id=made.appointment_id))
+    growth = await _apply(db, made.steps, revs)
+    made.id = await _record(db, made)
+    rows = [row for step in made.steps for row in _changes(step, made.id)]
+    if rows:
+        await db.execute(insert(changes), rows)
+    await _count(db, user_id, growth)
     await _remember(db, made)
     for zone in sorted(set(chain(*(step.derived.zones for step in made.steps if step.derived)))):
         await zones.note(db, zone)
 
 
 async def _record(db: AsyncSession, made: Act) -> int:
-    row = made.row | {"count": len(made.steps)}
-    key = ["user_id", "submission"]
-    query = upsert(db, ActRow).on_conflict_do_nothing(index_elements=key).returning(ActRow.id)
-    number: int | None = await db.scalar(query, [row])
+    """Behind what it has made, so that it can name it; one that is a repeat undoes all of that."""
+    number_made = made.appointment_id if made.row["submission"] is not None else None
+    row = made.row | {"count": len(made.steps), "appointment_id": number_made, "made_at": now()}
+    query = _record_once(db.get_bind().dialect.name)
+    number: int | None = (await db.execute(query, row)).scalar()
     if number is None:
         await _refuse_repeated(db, row)
-        number = (await db.scalars(query, [row])).one()
+        number = int((await db.execute(query, row)).scalar_one())
     return number
+
+
+@cache
+def _record_once(dialect: str) -> Any:
+    """An act, unless its form was sent before."""
+    names = ("user_id", "kind", "title", "count", "calendar_id", "appointment_id", "submission")
+    values: Any = {name: bindparam(name) for name in (*names, "made_at")}
+    query = INSERTS[dialect](acts).values(values)
+    once = query.on_conflict_do_nothing(index_elements=["user_id", "submission"])
+    return once.returning(acts.c.id)
 
 
 async def _refuse_repeated(db: AsyncSession, row: dict[str, Any]) -> None:
@@ -124,22 +162,14 @@ async def _refuse_repeated(db: AsyncSession, row: dict[str, Any]) -> None:
     await db.execute(update(ActRow).where(*first).values(submission=None))
 
 
-def upsert(db: AsyncSession, model: type[Any]) -> Any:
-    """An INSERT that says what to do about a row that is there, by the database's dialect."""
-    dialect = {"sqlite": sqlite, "postgresql": postgresql}[db.get_bind().dialect.name]
-    return dialect.insert(model)
-
-
 async def _lock(db: AsyncSession, made: Act, growth: Growth) -> dict[int, int]:
     """Each calendar's last revision before this act, which no other can raise until it ends."""
     touched = list(chain.from_iterable(step.calendars for step in made.steps))
     revs = {}
     for number in sorted(set(touched)):
         rows = touched.count(number)
-        mine = (Calendar.id == number, Calendar.user_id == made.row["user_id"])
-        raised = update(Calendar).where(*mine, Calendar.deleted_at.is_(None))
-        raised = raised.values(rev=Calendar.rev + rows, **growth.of(number))
-        rev = await db.scalar(raised.returning(Calendar.rev), execution_options=CORE)
+        whose = {"of": number, "owner": made.row["user_id"]}
+        rev = (await db.execute(RAISE, {**whose, "rows": rows, **growth.of(number)})).scalar()
         if rev is None:
             raise ChangedError({step.id for step in made.steps if step.id})
         revs[number] = rev - rows
@@ -151,8 +181,7 @@ async def _compare(db: AsyncSession, steps: Iterable[Step]) -> None:
     here = {step.id: step for step in steps if step.id is not None}
     found: dict[int, Any] = {}
     for some in storing.batches(here):
-        query = select(*BEFORE, *BEFORE_TEXT).where(Appointment.id.in_(some))
-        found |= {row.id: row for row in await db.execute(query)}
+        found |= {row.id: row for row in await db.execute(SEEN, {"ids": some})}
     changed = set()
     for number, step in here.items():
         step.before = found.get(number)
@@ -181,9 +210,8 @@ async def _refuse_taken(db: AsyncSession, steps: Iterable[Step]) -> None:
             raise TakenError
 
 
-async def _apply(db: AsyncSession, made: Act, revs: dict[int, int]) -> Growth:
+async def _apply(db: AsyncSession, steps: Sequence[Step], revs: dict[int, int]) -> Growth:
     """Write the rows; gives by how much each calendar grows besides what is new in it."""
-    steps = made.steps
     for step in steps:
         for number in sorted(step.calendars):
             revs[number] += 1
@@ -194,7 +222,6 @@ async def _apply(db: AsyncSession, made: Act, revs: dict[int, int]) -> Growth:
         if step.source is not None and step.target is not None:
             await _change(db, step, growth)
     await _insert(db, [step for step in steps if step.source is None])
-    await db.execute(insert(changes), [row for step in steps for row in _changes(step, made.id)])
     return growth
 
 
@@ -257,17 +284,24 @@ async def _count(db: AsyncSession, user_id: int, growth: Growth) -> None:
     """Keep how many there are."""
     for number, more in sorted(growth.by.items()):
         if more != (0, 0):
-            mine = update(Calendar).where(Calendar.id == number).values(growth.of(number))
-            await db.execute(mine, execution_options=CORE)
+            whose = {"of": number, "owner": user_id}
+            await db.execute(RAISE, {**whose, "rows": 0, **growth.of(number)})
     if max(growth.more) > 0:
-        await refuse_too_much(db, user_id)
+        await refuse_sums(db, user_id)
 
 
-async def refuse_too_much(db: AsyncSession, user_id: int, more: tuple[int, int] = (0, 0)) -> None:
-    """RefusedError where a person has too many appointments, or would with so many more."""
-    sums = (func.sum(Calendar.appointments), func.sum(Calendar.occurrences))
-    query = Calendar.readable_by(user_id).with_only_columns(*sums)
-    appointments, occurrences = ((one or 0) for one in (await db.execute(query)).one())
+async def refuse_sums(db: AsyncSession, user_id: int) -> None:
+    """RefusedError where what is written now is too much."""
+    _refuse((await db.execute(SUMS, {"owner": user_id})).one())
+
+
+async def refuse_too_much(user_id: int, more: tuple[int, int]) -> None:
+    """RefusedError where a person would have too many appointments, with so many more."""
+    _refuse((await fetch(SUMS, owner=user_id))[0], more)
+
+
+def _refuse(sums: Row[Any], more: tuple[int, int] = (0, 0)) -> None:
+    appointments, occurrences = ((one or 0) for one in sums)
     if appointments + more[0] > MOST_APPOINTMENTS:
         raise RefusedError(FULL.format(MOST_APPOINTMENTS, "appointments"))
     if occurrences + more[1] > MOST_OCCURRENCES:
@@ -289,7 +323,7 @@ async def _remember(db: AsyncSession, made: Act) -> None:
         if step.submission is not None
     ]
     if rows:
-        query = upsert(db, ActRow)
+        query = INSERTS[db.get_bind().dialect.name](ActRow)
         query = query.on_conflict_do_update(
             index_elements=["user_id", "submission"],
             set_={"appointment_id": query.excluded.appointment_id},

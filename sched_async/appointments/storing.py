@@ -5,6 +5,7 @@ again what nobody has changed.  Many at once go to the database together.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, delete, insert, select, tuple_, update
@@ -16,6 +17,12 @@ from .derive import Derived
 MANY = 500
 appointments = cast(Table, Appointment.__table__)
 occurrences = cast(Table, Occurrence.__table__)
+ADD = insert(appointments).returning(appointments.c.id, sort_by_parameter_order=True)
+THESE: Any = bindparam("ids", expanding=True)
+REMOVE = delete(appointments).where(appointments.c.id.in_(THESE))
+REMOVE_OCCURRENCES = delete(occurrences).where(occurrences.c.appointment_id.in_(THESE))
+OCCURRENCES = select(occurrences).where(occurrences.c.appointment_id == bindparam("of"))
+COUNTED = select(occurrences.c.appointment_id).where(occurrences.c.appointment_id.in_(THESE))
 KEY = (occurrences.c.appointment_id, occurrences.c.recurrence_id)
 KEPT = tuple(column.name for column in occurrences.c)
 
@@ -24,21 +31,25 @@ async def add(db: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> list[int]:
     """Insert appointments; gives their numbers, in the same order."""
     if not rows:
         return []
-    query = insert(appointments).returning(appointments.c.id, sort_by_parameter_order=True)
-    found = await db.execute(query, list(rows))
+    found = await db.execute(ADD, list(rows))
     return list(found.scalars())
 
 
 async def change(db: AsyncSession, appointment_id: int, values: Mapping[str, Any]) -> None:
-    row = appointments.c.id == appointment_id
-    await db.execute(update(appointments).where(row).values(**values))
+    await db.execute(_change_to(tuple(values)), {**values, "of": appointment_id})
+
+
+@cache
+def _change_to(columns: tuple[str, ...]) -> Any:
+    values: dict[str, Any] = {name: bindparam(name) for name in columns}
+    return update(appointments).where(appointments.c.id == bindparam("of")).values(values)
 
 
 async def remove(db: AsyncSession, ids: Collection[int]) -> None:
     """Occurrences first: the foreign key would look for them one by one."""
     for some in batches(sorted(ids)):
-        await db.execute(delete(occurrences).where(occurrences.c.appointment_id.in_(some)))
-        await db.execute(delete(appointments).where(appointments.c.id.in_(some)))
+        await db.execute(REMOVE_OCCURRENCES, {"ids": some})
+        await db.execute(REMOVE, {"ids": some})
 
 
 def row(derived: Derived, calendar_id: int, rev: int) -> dict[str, Any]:
@@ -59,8 +70,8 @@ async def add_occurrences(db: AsyncSession, rows: Sequence[Mapping[str, Any]]) -
 
 async def renew_occurrences(db: AsyncSession, rows: Sequence[Mapping[str, Any]], of: int) -> int:
     """Have exactly these rows of one appointment, touching those that differ; by how many more."""
-    query = select(occurrences).where(occurrences.c.appointment_id == of)
-    kept = {one["recurrence_id"]: dict(one) for one in (await db.execute(query)).mappings()}
+    found = await db.execute(OCCURRENCES, {"of": of})
+    kept = {one["recurrence_id"]: dict(one) for one in found.mappings()}
     wanted = {one["recurrence_id"]: one for one in rows}
     gone = [key for key in kept if key not in wanted]
     for some in batches(gone):
@@ -91,8 +102,7 @@ async def count_occurrences(db: AsyncSession, ids: Collection[int]) -> dict[int,
     """How many each of these has; the keys alone are read, by the index."""
     counts: dict[int, int] = dict.fromkeys(ids, 0)
     for some in batches(sorted(ids)):
-        query = select(occurrences.c.appointment_id).where(occurrences.c.appointment_id.in_(some))
-        for number in await db.scalars(query):
+        for number in (await db.execute(COUNTED, {"ids": some})).scalars():
             counts[number] += 1
     return counts
 

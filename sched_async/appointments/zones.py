@@ -16,7 +16,7 @@ from functools import cache
 from secrets import token_hex
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, or_, select, text, update
+from sqlalchemy import ColumnElement, bindparam, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..database import begin, reading
@@ -30,6 +30,7 @@ NOTE = text(
     "INSERT INTO zone (name, fingerprint) VALUES (:name, :mine) ON CONFLICT (name) "
     "DO UPDATE SET fingerprint = '' WHERE zone.fingerprint <> excluded.fingerprint"
 )
+KEPT = select(Zone.fingerprint).where(Zone.name == bindparam("name"))
 log = logging.getLogger("sched_async.zones")
 
 
@@ -51,7 +52,7 @@ def fingerprint(zone: str) -> str:
 async def note(session: AsyncSession, zone: str) -> None:
     """Say that a zone is in use: after its appointment was written, and before the commit."""
     await session.flush()
-    kept = await session.scalar(select(Zone.fingerprint).where(Zone.name == zone))
+    kept = (await session.execute(KEPT, {"name": zone})).scalar()
     if kept not in ("", fingerprint(zone)):
         await session.execute(NOTE, {"name": zone, "mine": fingerprint(zone)})
 
