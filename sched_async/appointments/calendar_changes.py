@@ -11,7 +11,8 @@ from ..models import Calendar, User
 from ..times import now
 from . import changes
 from .acts import ChangedError
-from .changes import CORE, FULL, MOST_CALENDARS
+from .changes import CORE
+from .counts import FULL, MOST_CALENDARS, refuse_sums
 
 COLORS = (
     "indigo",
@@ -87,7 +88,7 @@ async def restore_or_delete(db: AsyncSession, user_id: int, calendar_id: int) ->
     done = update(Calendar).where(*mine).values(deleted_at=deleted_at)
     await db.execute(done, execution_options=CORE)
     if found.deleted_at is not None:
-        await changes.refuse_sums(db, user_id)
+        await refuse_sums(db, user_id)
 
 
 async def refuse_too_many(db: AsyncSession, user_id: int) -> None:

@@ -11,7 +11,7 @@ import pytest
 from quart import Quart
 from sqlalchemy import select, update
 
-from sched_async.appointments import acts, calendar_changes, changes
+from sched_async.appointments import acts, calendar_changes, changes, counts
 from sched_async.appointments.acts import ChangedError, RepeatedError, TakenError
 from sched_async.appointments.checking import differences
 from sched_async.appointments.derive import Derived, derive
@@ -243,8 +243,8 @@ async def test_a_form_that_was_sent_before_leads_to_what_it_made(
 async def test_there_is_an_end_to_what_one_person_can_keep(
     app: Quart, alice: User, calendars: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changes, "MOST_APPOINTMENTS", 2)
-    monkeypatch.setattr(changes, "MOST_OCCURRENCES", 21)
+    monkeypatch.setattr(counts, "MOST_APPOINTMENTS", 2)
+    monkeypatch.setattr(counts, "MOST_OCCURRENCES", 21)
     monkeypatch.setattr(calendar_changes, "MOST_CALENDARS", 2)
     await do(app, alice, "create", lambda act: act.put(calendars[0], made()))
     await do(app, alice, "create", lambda act: act.put(calendars[1], made("A", WEEKLY)))
