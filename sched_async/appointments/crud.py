@@ -15,7 +15,7 @@ from ..errors import RefusedError
 from ..texts import isolated
 from ..times import existing, now, to_wall
 from . import changes
-from .acts import ChangedError, RepeatedError
+from .acts import ChangedError, RepeatedError, TakenError
 from .agenda import Position, read_page
 from .display import Item
 from .expanding import derived
@@ -24,6 +24,8 @@ from .ics_text import Facts, new_text, patched
 from .reading import facts_of, own_appointment, own_calendars, revision_of, text_of
 
 HOUR = timedelta(hours=1)
+GONE = "This calendar has been deleted. Choose another one."
+TAKEN = "That calendar has this appointment already."
 CHANGED = "This appointment has been changed since you opened this form."
 
 blueprint = Blueprint("appointments", __name__)
@@ -126,9 +128,10 @@ async def _add(form: AppointmentForm) -> ResponseReturnValue | None:
     except RepeatedError as repeated:
         await db.rollback()
         return _to_detail(repeated.appointment_id)
-    except RefusedError as refused:
+    except (ChangedError, RefusedError) as error:
         await db.rollback()
-        form.refuse(None, str(refused))
+        if not await _refuse(form, error):
+            raise
         return None
     await flash("Saved.", "success")
     return _to_detail(act.appointment_id)
@@ -141,10 +144,30 @@ async def _save(form: AppointmentForm, row: Any) -> ResponseReturnValue | None:
         if form.revision.data and form.revision.data != revision_of(row):
             form.refuse(None, CHANGED)
             return None
-        if await _replace(form, shown, row):
+        try:
+            saved = await _replace(form, shown, row)
+        except (ChangedError, RefusedError, TakenError) as error:
+            await db.rollback()
+            if await _refuse(form, error):
+                return None
+            saved = False
+        if saved:
             await flash("Saved.", "success")
             return _to_detail(appointment_id)
         row = await own_appointment(appointment_id)
+
+
+async def _refuse(form: AppointmentForm, error: Exception) -> bool:
+    """Say why it cannot be saved; False where it can be tried once more."""
+    if isinstance(error, RefusedError):
+        form.refuse(None, str(error))
+    elif isinstance(error, TakenError):
+        form.refuse("calendar", TAKEN)
+    elif form.calendar.data not in [one.id for one in await own_calendars()]:
+        form.refuse("calendar", GONE)
+    else:
+        return False
+    return True
 
 
 async def _replace(form: AppointmentForm, shown: Facts, row: Any) -> bool:
@@ -157,13 +180,9 @@ async def _replace(form: AppointmentForm, shown: Facts, row: Any) -> bool:
         return True
     made = await derived(new)
     kind = "move" if new == text else "edit"
-    try:
-        async with changes.act(db, current_user.user_id, kind, facts.title) as act:
-            act.replace(row, made, target)
-        await db.commit()
-    except ChangedError:
-        await db.rollback()
-        return False
+    async with changes.act(db, current_user.user_id, kind, facts.title) as act:
+        act.replace(row, made, target)
+    await db.commit()
     return True
 
 

@@ -7,6 +7,9 @@ import pytest
 import time_machine
 from quart import Quart
 
+from sched_async.appointments import calendar_changes, changes
+from sched_async.appointments.derive import derive
+from sched_async.database import begin
 from sched_async.models import Appointment, User
 from sched_async.testing import Client, signed_in
 
@@ -266,6 +269,33 @@ async def test_a_change_never_becomes_the_result_of_another_form(
     """The key belongs to the form that made an appointment."""
     await hers.post(dentist + "edit/", form=DENTIST | {"submission": "a-key"})
     assert await make(hers, submission="a-key") != dentist
+
+
+@pytest.mark.parametrize(
+    ("where", "status", "message"),
+    [("free", 303, None), ("taken", 422, "That calendar has this appointment already.")],
+)
+async def test_an_appointment_moves_to_another_calendar_that_does_not_have_it(
+    app: Quart,
+    alice: User,
+    hers: Client,
+    dentist: str,
+    where: str,
+    status: int,
+    message: str | None,
+) -> None:
+    (kept,) = await all_rows(app, Appointment)
+    async with app.app_context(), begin() as db:
+        work = await calendar_changes.add(db, alice.id, "Work", "amber")
+        if where == "taken":
+            async with changes.act(db, alice.id, "import") as act:
+                act.put(work.id, derive(kept.ics, MORNING))
+    response = await hers.post(dentist + "edit/", form=DENTIST | {"calendar": f"{work.id}"})
+    assert response.status_code == status
+    assert problem(await text(response), "calendar") == message
+    moved = (await all_rows(app, Appointment))[0]
+    assert (moved.calendar_id == work.id) == (where == "free")
+    assert (await hers.post(CREATE, form=DENTIST | {"calendar": "404"})).status_code == 422
 
 
 # Deleting
