@@ -97,6 +97,7 @@ ARGUMENTS = {
     "appointment_id": 1,
     "session_id": 1,
     "user_id": 1,
+    "act_id": 1,
     "act": "sign-out",
 }
 # The purpose of the token in the address of a link.
@@ -336,7 +337,7 @@ async def test_no_get_changes_anything(
     assert pages & (RISKY_PAGES | FACTOR_PAGES) == (set() if age else risky)
 
 
-OTHERS = {"appointment_id": 404, "user_id": 404, "session_id": 303}
+OTHERS = {"appointment_id": 404, "act_id": 404, "user_id": 404, "session_id": 303}
 """How a row of somebody else's is answered, as one that does not exist is."""
 
 
@@ -356,7 +357,7 @@ async def test_another_persons_row_is_a_missing_row(
             assert theirs == missing, (rule, method)
             assert theirs[0] == OTHERS[name], (rule, method)
             tried[name] += 1
-    assert tried == {"appointment_id": 6, "user_id": 4, "session_id": 1}
+    assert tried == {"appointment_id": 6, "act_id": 1, "user_id": 4, "session_id": 1}
     assert await contents(app) == before
 
 

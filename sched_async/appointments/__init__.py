@@ -6,12 +6,13 @@ from quart import Quart
 
 from .. import purging
 from ..jobs import add_job
-from . import crud, upkeep
+from . import crud, undoing, upkeep
 
 DAILY = timedelta(days=1)
 
 
 def init_app(app: Quart) -> None:
     app.register_blueprint(crud.blueprint)
+    app.register_blueprint(undoing.blueprint)
     for work in (upkeep.work_off_version, upkeep.move_horizon, purging.purge):
         add_job(app, work, DAILY)

@@ -12,7 +12,6 @@ from werkzeug.datastructures import MultiDict
 from ..accounts.sessions import current_user, login_required, public
 from ..database import SAFE_METHODS, db
 from ..errors import RefusedError
-from ..texts import isolated
 from ..times import existing, now, to_wall
 from . import changes
 from .acts import ChangedError, RepeatedError, TakenError
@@ -21,6 +20,7 @@ from .display import Item
 from .expanding import derived
 from .forms import AppointmentForm
 from .ics_text import Facts, new_text, patched
+from .messages import called, flash_undo
 from .reading import facts_of, own_appointment, own_calendars, revision_of, text_of
 
 HOUR = timedelta(hours=1)
@@ -109,10 +109,10 @@ async def delete(appointment_id: int) -> ResponseReturnValue:
     if request.method in SAFE_METHODS:
         item = Item(row, current_user.timezone, current_user.clock_hours)
         return await render_template("appointments/delete.html", item=item)
-    await _delete(row)
+    act_id = await _delete(row)
     if request.method == "DELETE":
         return jsonify(status="OK")
-    await flash(f"“{isolated(row.title)}” has been deleted.", "success")
+    await flash_undo(f"{called(row.title)} has been deleted.", act_id)
     return redirect(url_for(".index"), 303)
 
 
@@ -133,7 +133,7 @@ async def _add(form: AppointmentForm) -> ResponseReturnValue | None:
         if not await _refuse(form, error):
             raise
         return None
-    await flash("Saved.", "success")
+    await flash_undo("Saved.", act.id)
     return _to_detail(act.appointment_id)
 
 
@@ -145,14 +145,14 @@ async def _save(form: AppointmentForm, row: Any) -> ResponseReturnValue | None:
             form.refuse(None, CHANGED)
             return None
         try:
-            saved = await _replace(form, shown, row)
+            act_id = await _replace(form, shown, row)
         except (ChangedError, RefusedError, TakenError) as error:
             await db.rollback()
             if await _refuse(form, error):
                 return None
-            saved = False
-        if saved:
-            await flash("Saved.", "success")
+            act_id = None
+        if act_id is not None:
+            await (flash_undo("Saved.", act_id) if act_id else flash("Saved.", "success"))
             return _to_detail(appointment_id)
         row = await own_appointment(appointment_id)
 
@@ -170,28 +170,29 @@ async def _refuse(form: AppointmentForm, error: Exception) -> bool:
     return True
 
 
-async def _replace(form: AppointmentForm, shown: Facts, row: Any) -> bool:
-    """False where the appointment has changed since it was read."""
+async def _replace(form: AppointmentForm, shown: Facts, row: Any) -> int | None:
+    """The act, 0 where nothing is new, None where it has changed since it was read."""
     text, facts, target = await text_of(row), form.facts(), form.calendar.data
     if text is None:
-        return False
+        return None
     new = patched(text, shown, facts, now())
     if new == text and target == row.calendar_id:
-        return True
+        return 0
     made = await derived(new)
     kind = "move" if new == text else "edit"
     async with changes.act(db, current_user.user_id, kind, facts.title) as act:
         act.replace(row, made, target)
     await db.commit()
-    return True
+    return act.id
 
 
-async def _delete(row: Any) -> None:
+async def _delete(row: Any) -> int:
     while True:
         try:
             async with changes.act(db, current_user.user_id, "delete", row.title) as act:
                 act.delete(row)
-            return await db.commit()
+            await db.commit()
+            return act.id
         except ChangedError:
             await db.rollback()
             row = await own_appointment(row.id)

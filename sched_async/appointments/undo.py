@@ -4,7 +4,7 @@ That is an act itself, and can be taken back too.  Where some have changed since
 done unless the caller says what to do about these.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..database import reading
 from ..errors import RefusedError
-from ..models import Act, Appointment, Change
+from ..models import Act, Appointment, Calendar, Change
 from ..purging import KEPT
+from ..texts import isolated
 from ..times import now
 from . import changes, storing
 from .calendar_changes import restore_or_delete
@@ -22,6 +23,7 @@ from .derive import Derived
 from .expanding import derived
 
 TWICE = "This has been undone already."
+IN_TRASH = "Nothing has been undone: the calendar “{}” has been deleted. Bring it back first."
 
 
 class GoneError(Exception):
@@ -62,18 +64,21 @@ async def undo(
     Conflict and changes nothing, ``all`` takes these back as well, ``others`` leaves them.
     Raises GoneError, RefusedError when it is undone already or is too much, and TakenError.
     """
-    act = await _act(user_id, act_id)
+    act = await own_act(user_id, act_id)
+    if act.undone_at is not None:
+        raise RefusedError(TWICE)
     plans = await _plans(act_id)
     if not plans and act.calendar_id is None:
         raise GoneError
+    # Only what is seen here is taken back: who changes it meanwhile is told, by ChangedError.
+    there = await _there([plan.appointment_id for plan in plans])
     since = await _changed_since(act_id, [plan.appointment_id for plan in plans])
     if since and changed == "ask":
         return Conflict(await _titles(since))
     if changed == "others":
         plans = [plan for plan in plans if plan.appointment_id not in since]
+    await _refuse_gone_calendars(user_id, plans, there)
     await _mark(db, act_id)
-    # Only what is seen here is taken back: who changes it meanwhile is told, by ChangedError.
-    there = await _there([plan.appointment_id for plan in plans])
     title, number = act.title, act.calendar_id
     async with changes.act(db, user_id, "undo", title, calendar_id=number) as made:
         for plan in plans:
@@ -83,15 +88,28 @@ async def undo(
     return Undone(made.id, len(made.steps))
 
 
-async def _act(user_id: int, act_id: int) -> Act:
+async def own_act(user_id: int, act_id: int) -> Act:
+    """Raises GoneError when there is none, or none that can be undone any more."""
     query = select(Act).where(Act.id == act_id, Act.user_id == user_id, Act.made_at > now() - KEPT)
     async with reading() as db:
         act = await db.scalar(query)
     if act is None:
         raise GoneError
-    if act.undone_at is not None:
-        raise RefusedError(TWICE)
     return act
+
+
+async def _refuse_gone_calendars(
+    user_id: int, plans: Sequence[Plan], there: Mapping[int, Any]
+) -> None:
+    needed = {plan.calendar_id for plan in plans if plan.calendar_id is not None}
+    needed |= {
+        there[plan.appointment_id].calendar_id for plan in plans if plan.appointment_id in there
+    }
+    query = select(Calendar.name).where(Calendar.user_id == user_id, Calendar.id.in_(needed))
+    async with reading() as db:
+        name = await db.scalar(query.where(Calendar.deleted_at.is_not(None)).limit(1))
+    if name is not None:
+        raise RefusedError(IN_TRASH.format(isolated(name)))
 
 
 async def _mark(db: AsyncSession, act_id: int) -> None:
