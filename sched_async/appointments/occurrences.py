@@ -83,8 +83,9 @@ async def visible_calendars(user_id: int) -> list[int]:
 async def occurrences(calendars: Sequence[int], a: datetime, b: datetime, zone: str) -> list[Found]:
     """What happens between two instants, to somebody in ``zone``, in order.
 
-    What only touches either of them does not count.  Floating ones are read 14 hours further,
-    and then cut by the viewer's clocks.
+    What only touches either of them does not count, but for what begins there and takes no time
+    by the viewer's clocks, since they skip it.  Floating ones are read 14 hours further, and then
+    cut by these clocks.
     """
     if not calendars:
         return []
@@ -98,8 +99,13 @@ async def occurrences(calendars: Sequence[int], a: datetime, b: datetime, zone: 
     }
     found: list[Found] = list(await fetch(_between(len(calendars)), **bounds))
     found += await _later(calendars, b + WIDEST)
-    inside = [row for row in found if begins(row, zone) < b and ends(row, zone) > a]
+    inside = [row for row in found if begins(row, zone) < b and is_after(row, a, zone)]
     return sorted(inside, key=lambda row: (begins(row, zone), not row.floating, row.id))
+
+
+def is_after(row: Found, a: datetime, zone: str) -> bool:
+    """Whether it is not over by then."""
+    return ends(row, zone) > a or begins(row, zone) >= a
 
 
 def begins(row: Found, zone: str) -> datetime:

@@ -39,12 +39,17 @@ async def make(client: Client, **changed: str) -> str:
 
 async def add(app: Quart, user: User, *appointments: Facts) -> list[int]:
     """Give somebody appointments, numbered in this order."""
+    return await put(app, user, *(new_text(facts, now()) for facts in appointments))
+
+
+async def put(app: Quart, user: User, *texts: str) -> list[int]:
+    """The same, as calendars write them."""
     async with app.app_context(), begin() as db:
         mine = Calendar.readable_by(user.id).order_by(Calendar.position)
         calendar = (await db.scalars(mine.limit(1))).one()
         async with changes.act(db, user.id, "import") as act:
-            for facts in appointments:
-                act.put(calendar.id, derive(new_text(facts, now()), now()), is_fresh=True)
+            for text in texts:
+                act.put(calendar.id, derive(text, now()), is_fresh=True)
     return [step.id or 0 for step in act.steps]
 
 
