@@ -7,6 +7,7 @@ from quart import Quart
 from .. import purging
 from ..jobs import add_job
 from . import crud, undoing, upkeep
+from . import deleting as deleting  # which adds its view to those of ``crud``
 
 DAILY = timedelta(days=1)
 

@@ -66,6 +66,10 @@ class Act:
         self.steps: list[Step] = []
 
     @property
+    def title(self) -> str:
+        return str(self.row["title"])
+
+    @property
     def appointment_id(self) -> int | None:
         """The number of the first, once the act is written."""
         return self.steps[0].id if self.steps else None

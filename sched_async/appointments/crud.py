@@ -1,16 +1,16 @@
-"""List, read, make, change and delete appointments."""
+"""List, read, make and change appointments."""
 
 import secrets
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from quart import Blueprint, flash, jsonify, redirect, render_template, request, url_for
+from quart import Blueprint, flash, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
 from ..accounts.sessions import current_user, login_required, public
-from ..database import SAFE_METHODS, db
+from ..database import db
 from ..errors import RefusedError
 from ..times import existing, now, to_wall
 from . import changes
@@ -20,7 +20,7 @@ from .display import Item
 from .expanding import derived
 from .forms import AppointmentForm
 from .ics_text import Facts, new_text, patched
-from .messages import called, flash_undo
+from .messages import flash_undo
 from .reading import facts_of, own_appointment, own_calendars, revision_of, text_of
 
 HOUR = timedelta(hours=1)
@@ -101,21 +101,6 @@ async def edit(appointment_id: int) -> ResponseReturnValue:
     return await _show_form(form, appointment_id)
 
 
-@blueprint.route("/appointments/<int:appointment_id>/delete/", methods=["GET", "POST", "DELETE"])
-@login_required
-async def delete(appointment_id: int) -> ResponseReturnValue:
-    """Ask, and delete: DELETE answers JSON, POST is for pages without script."""
-    row = await own_appointment(appointment_id)
-    if request.method in SAFE_METHODS:
-        item = Item(row, current_user.timezone, current_user.clock_hours)
-        return await render_template("appointments/delete.html", item=item)
-    act_id = await _delete(row)
-    if request.method == "DELETE":
-        return jsonify(status="OK")
-    await flash_undo(f"{called(row.title)} has been deleted.", act_id)
-    return redirect(url_for(".index"), 303)
-
-
 async def _add(form: AppointmentForm) -> ResponseReturnValue | None:
     """Save a new one; None where the form has to be shown again."""
     user_id, facts = current_user.user_id, form.facts()
@@ -184,18 +169,6 @@ async def _replace(form: AppointmentForm, shown: Facts, row: Any) -> int | None:
         act.replace(row, made, target)
     await db.commit()
     return act.id
-
-
-async def _delete(row: Any) -> int:
-    while True:
-        try:
-            async with changes.act(db, current_user.user_id, "delete", row.title) as act:
-                act.delete(row)
-            await db.commit()
-            return act.id
-        except ChangedError:
-            await db.rollback()
-            row = await own_appointment(row.id)
 
 
 def _to_detail(appointment_id: int | None) -> ResponseReturnValue:

@@ -56,9 +56,13 @@ CALENDARS: Any = (
 
 
 async def own_appointment(appointment_id: int) -> Row[Any]:
+    return await find_appointment(appointment_id) or abort(404)
+
+
+async def find_appointment(appointment_id: int) -> Row[Any] | None:
     """With the first of its occurrences."""
     rows = await fetch(OWN, owner=current_user.user_id, id=appointment_id)
-    return rows[0] if rows else abort(404)
+    return rows[0] if rows else None
 
 
 async def own_calendars() -> Sequence[Row[Any]]:

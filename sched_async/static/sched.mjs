@@ -1,15 +1,5 @@
 // What pages gain from script. Each part stands alone, and every page works without.
 
-// What a script has done is said on the page after it, as the server does otherwise.
-const done = sessionStorage.getItem("done");
-if (done) {
-  sessionStorage.removeItem("done");
-  const message = Object.assign(document.createElement("p"), { className: "flash success" });
-  message.role = "status";
-  message.textContent = done;
-  document.querySelector("main").prepend(message);
-}
-
 const zone = document.querySelector("[data-browser-zone]");
 if (zone && zone.value === zone.defaultValue && zone.value === "UTC") {
   zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
@@ -60,46 +50,4 @@ if (appointment) {
     }
     before = start.value;
   });
-}
-
-const link = document.querySelector("a[data-delete]");
-const dialog = document.querySelector("#confirm-delete");
-if (link && dialog?.showModal) {
-  const problem = dialog.querySelector("[role=alert]");
-  const confirm = dialog.querySelector("[data-confirm]");
-  const messages = {
-    401: "You have been signed out. Nothing was deleted. Reload the page to sign in.",
-    403: "This page is out of date. Nothing was deleted. Reload it and try again.",
-    404: "This appointment has already been deleted.",
-  };
-
-  link.addEventListener("click", (event) => {
-    event.preventDefault();
-    problem.hidden = true;
-    dialog.showModal();
-  });
-
-  confirm.addEventListener("click", async (event) => {
-    event.preventDefault();
-    confirm.disabled = true;
-    const status = await remove(link.href);
-    confirm.disabled = false;
-    if (status === 200) {
-      sessionStorage.setItem("done", dialog.dataset.done);
-      location.assign(link.dataset.next);
-      return;
-    }
-    problem.textContent = messages[status] ?? "We couldn't reach the server. Please try again.";
-    problem.hidden = false;
-  });
-}
-
-async function remove(url) {
-  const token = document.querySelector("meta[name=csrf-token]").content;
-  const headers = { Accept: "application/json", "X-CSRF-Token": token };
-  try {
-    return (await fetch(url, { method: "DELETE", headers })).status;
-  } catch {
-    return 0;
-  }
 }

@@ -1,6 +1,7 @@
 """Making, reading, changing and deleting appointments, and that each is its owner's alone."""
 
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -325,15 +326,37 @@ async def test_somebody_elses_appointment_is_not_found_and_stays(
     assert len(await all_rows(app, Appointment)) == 1
 
 
-async def test_without_script_a_page_asks_first(app: Quart, hers: Client, dentist: str) -> None:
+async def test_a_page_deletes_at_once_and_says_so(app: Quart, hers: Client, dentist: str) -> None:
+    page = await text(await hers.get(dentist))
+    assert f'<form method="post" action="{dentist}delete/">' in page
+    for press in ("once", "twice"):
+        assert landed(await hers.post(dentist + "delete/")) == (303, LIST), press
+        assert await all_rows(app, Appointment) == []
+    page = await text(await hers.get(LIST))
+    assert page.count("“Dentist” has been deleted.") == page.count(">Undo</button>") == 1
+
+
+async def test_old_links_to_delete_lead_to_a_page_with_one_button(
+    app: Quart, hers: Client, dentist: str
+) -> None:
     page = await text(await hers.get(dentist + "delete/"))
     assert "Delete this appointment?" in page
     assert "Dentist" in page
     assert "Monday, 6 May 2030" in page
     assert len(await all_rows(app, Appointment)) == 1
+
+
+async def test_what_came_back_or_was_never_ones_own_is_not_deleted_before(
+    app: Quart, hers: Client, mallorys: Client, dentist: str
+) -> None:
+    await hers.post(dentist + "delete/")
+    page = await text(await hers.get(LIST))
+    for client, path in ((mallorys, dentist), (hers, "/appointments/404404/")):
+        assert (await client.post(path + "delete/")).status_code == 404
+    await hers.post(re.findall(r"/undo/\d+/", page)[-1])
+    assert len(await all_rows(app, Appointment)) == 1
+    await hers.delete(dentist + "delete/")
     assert landed(await hers.post(dentist + "delete/")) == (303, LIST)
-    assert await all_rows(app, Appointment) == []
-    assert "“Dentist” has been deleted." in await text(await hers.get(LIST))
 
 
 async def test_only_the_one_that_was_meant_is_deleted(app: Quart, hers: Client) -> None:

@@ -22,7 +22,8 @@ async def test_a_person_can_set_up_keep_appointments_and_leave(
         await signs_in(visitor)
         await makes_an_appointment(visitor)
         await changes_it(visitor)
-        await deletes_it(visitor, window)
+        await deletes_it(visitor)
+        await undoes_that(visitor)
         await signs_out(visitor)
 
 
@@ -85,23 +86,22 @@ async def changes_it(visitor: Visitor) -> None:
     assert "Orthodontist" in await visitor.text("h1")
 
 
-async def deletes_it(visitor: Visitor, window: Window) -> None:
-    if window.script:
-        page = visitor.path
-        await visitor.visit(f"{page}delete/")  # what browsers without script see
-        await visitor.visit(page)
-        await visitor.page.click("main a[href$='/delete/']")
-        await visitor.page.wait_for_selector("dialog[open]")
-        await visitor.look("the dialog")
-        await visitor.press("dialog[open] button:has-text('Delete')")
-    else:
-        await visitor.press("main a[href$='/delete/']")
-        await visitor.look()
-        await visitor.send()
+async def deletes_it(visitor: Visitor) -> None:
+    page = visitor.path
+    await visitor.visit(f"{page}delete/")  # where old links lead
+    await visitor.visit(page)
+    await visitor.press("main form[action$='/delete/'] button")
     await visitor.look()
     assert visitor.path == "/appointments/"
-    assert "has been deleted." in await visitor.text()
+    assert "“Orthodontist” has been deleted." in await visitor.text()
     assert await visitor.page.locator("main a:has-text('Orthodontist')").count() == 0
+
+
+async def undoes_that(visitor: Visitor) -> None:
+    await visitor.press("main form[action^='/undo/'] button")
+    await visitor.look()
+    assert "Undone. “Orthodontist” is as before." in await visitor.text()
+    assert "Orthodontist" in await visitor.text("h1")
 
 
 async def signs_out(visitor: Visitor) -> None:
