@@ -1,14 +1,17 @@
 """The base of every form, and the fields and checks they share."""
 
+import json
 import unicodedata
 from collections.abc import Callable
+from hashlib import sha256
+from secrets import token_urlsafe
 from typing import Any
 
 from markupsafe import Markup, escape
 from quart import request
 from wtforms import BooleanField, Field, HiddenField, PasswordField, StringField, ValidationError
 from wtforms import Form as WTForm
-from wtforms.validators import StopValidation
+from wtforms.validators import Regexp, StopValidation
 from wtforms.widgets import Input, TextArea
 from wtforms.widgets.core import clean_key  # type: ignore[attr-defined]
 
@@ -78,6 +81,26 @@ class Form(WTForm):
         for field in self:
             field.errors = ()
         self.form_errors = [message]
+
+
+class OnceForm(Form):
+    """Makes something, once: the key in a blank one, and its contents, name what was sent."""
+
+    submission = HiddenField(validators=[Regexp(r"[A-Za-z0-9_-]{0,64}\Z")])
+
+    def __init__(self, formdata: Any = None, **given: Any) -> None:
+        super().__init__(formdata, **given)
+        if not formdata:
+            self.submission.data = token_urlsafe(16)
+
+    def fingerprint(self) -> str | None:
+        """The same for the same form sent again unless something in it was changed."""
+        if not self.submission.data:
+            return None
+        contents = {name: str(value or "") for name, value in self.data.items()}
+        for name in (FIELD, "revision"):  # which a new session changes
+            contents.pop(name, None)
+        return sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
 
 
 def _is_secret(field: Field) -> bool:

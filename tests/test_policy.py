@@ -19,7 +19,7 @@ from sched_async.appointments.ics_text import Facts
 from sched_async.carried_form import SECRET
 from sched_async.database import begin
 from sched_async.forms import Form
-from sched_async.models import Appointment, Base, LoginSession, OneTimeToken, User
+from sched_async.models import Appointment, Base, Calendar, LoginSession, OneTimeToken, User
 from sched_async.testing import Client, signed_in
 from sched_async.times import now
 
@@ -95,6 +95,7 @@ SAFE_TO_DO = {
 ARGUMENTS = {
     "filename": "style.css",
     "appointment_id": 1,
+    "calendar_id": 1,
     "session_id": 1,
     "user_id": 1,
     "act_id": 1,
@@ -160,6 +161,7 @@ async def everything(app: Quart, dentist: Appointment, alice: User) -> None:
         assert await db.scalar(select(LoginSession.id)) == ARGUMENTS["session_id"]
     assert alice.id == ARGUMENTS["user_id"]
     assert dentist.id == ARGUMENTS["appointment_id"]
+    assert dentist.calendar_id == ARGUMENTS["calendar_id"]
 
 
 async def test_every_route_is_public_on_purpose(app: Quart, everything: None) -> None:
@@ -303,7 +305,7 @@ async def test_only_a_refused_form_without_a_secret_is_kept_for_going_back(
             assert ("Cookie" in response.headers.get("Vary", "")) == bool(has_secret), rule
             (not_kept if has_secret else kept).add(rule.endpoint)
     assert kept >= {"appointments.create", "appointments.edit", "profile.index", "email.index"}
-    assert kept >= {"admin.invite", "password_reset.forgot"}
+    assert kept >= {"admin.invite", "password_reset.forgot", "calendars.create", "calendars.edit"}
     assert not_kept >= {
         "login.login",
         "password.index",
@@ -337,7 +339,13 @@ async def test_no_get_changes_anything(
     assert pages & (RISKY_PAGES | FACTOR_PAGES) == (set() if age else risky)
 
 
-OTHERS = {"appointment_id": 404, "act_id": 404, "user_id": 404, "session_id": 303}
+OTHERS = {
+    "appointment_id": 404,
+    "calendar_id": 404,
+    "act_id": 404,
+    "user_id": 404,
+    "session_id": 303,
+}
 """How a row of somebody else's is answered, as one that does not exist is."""
 
 
@@ -357,7 +365,13 @@ async def test_another_persons_row_is_a_missing_row(
             assert theirs == missing, (rule, method)
             assert theirs[0] == OTHERS[name], (rule, method)
             tried[name] += 1
-    assert tried == {"appointment_id": 6, "act_id": 1, "user_id": 4, "session_id": 1}
+    assert tried == {
+        "appointment_id": 6,
+        "calendar_id": 7,
+        "act_id": 1,
+        "user_id": 4,
+        "session_id": 1,
+    }
     assert await contents(app) == before
 
 
@@ -390,6 +404,21 @@ async def test_nobody_else_sees_an_appointment_in_a_list(
     client = await signed_in(app, "mallory@example.org")
     for path in ("/appointments/", "/appointments/?past=1"):
         assert "Dentist" not in await text(await client.get(path))
+
+
+async def test_nobody_else_sees_a_calendar_or_can_choose_it(
+    app: Quart, everything: None, mallory: User
+) -> None:
+    async with app.app_context(), begin() as db:
+        await db.execute(update(Calendar).where(Calendar.id == 1).values(name="Her secret"))
+    client = await signed_in(app, "mallory@example.org")
+    for path in ("/calendars/", "/calendars/create/", "/appointments/create/?calendar=1"):
+        assert "Her secret" not in await text(await client.get(path))
+    before = await contents(app)
+    form = {"title": "Mine", "start": "2027-01-01T10:00", "end": "2027-01-01T11:00"}
+    response = await client.post("/appointments/create/", form=form | {"calendar": "1"})
+    assert response.status_code == 422
+    assert await contents(app) == before
 
 
 async def test_a_new_route_is_private_without_saying_so(

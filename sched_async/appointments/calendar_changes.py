@@ -1,13 +1,14 @@
 """Every change of calendars themselves; what is in them is the business of ``changes``."""
 
 from typing import Any
+from unicodedata import normalize
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..errors import RefusedError
 from ..first_calendar import COLOR
-from ..models import Calendar, User
+from ..models import Act, Calendar, User
 from ..times import now
 from . import changes
 from .acts import ChangedError
@@ -28,22 +29,59 @@ COLORS = (
 )
 """In the order in which they are handed out: each as far as can be from those before."""
 LAST = "This is your only calendar. Create another one before you delete it."
+TAKEN = "You already have a calendar with this name."
 
 
-async def add(db: AsyncSession, user_id: int, name: str, color: str) -> Calendar:
-    """Save a new calendar, behind the others; the caller commits."""
+async def add(
+    db: AsyncSession, user_id: int, name: str, color: str, submission: str | None = None
+) -> Calendar:
+    """Save a new calendar behind the others, unless ``submission`` has made it already.
+
+    The caller commits.  Raises RefusedError.
+    """
     await _lock(db, user_id)
+    if submission and (first := await _made_before(db, user_id, submission)):
+        return first
     await refuse_too_many(db, user_id)
+    await _refuse_taken(db, user_id, name)
     last = select(func.max(Calendar.position)).where(Calendar.user_id == user_id)
     position = (await db.scalar(last) or 0) + 1
     made = Calendar(user_id=user_id, name=name, color=color, position=position)
     db.add(made)
     await db.flush()
+    named = changes.act(
+        db, user_id, "create_calendar", name, submission=submission, calendar_id=made.id
+    )
+    async with named:
+        pass
     return made
 
 
+async def _made_before(db: AsyncSession, user_id: int, submission: str) -> Calendar | None:
+    acts = select(Act.calendar_id).where(Act.user_id == user_id, Act.submission == submission)
+    return await db.scalar(Calendar.readable_by(user_id).where(Calendar.id.in_(acts)))
+
+
+async def _refuse_taken(
+    db: AsyncSession, user_id: int, name: str, calendar_id: int | None = None
+) -> None:
+    """Two of one name cannot be told apart; undo can bring such a one back, and it may stay."""
+    query = Calendar.readable_by(user_id).with_only_columns(Calendar.id, Calendar.name)
+    names = {row.id: _compared(row.name) for row in await db.execute(query)}
+    wanted = _compared(name)
+    if names.pop(calendar_id, None) != wanted and wanted in names.values():
+        raise RefusedError(TAKEN, "name")
+
+
+def _compared(name: str) -> str:
+    return normalize("NFKC", normalize("NFKC", name).casefold())
+
+
 async def change(db: AsyncSession, user_id: int, calendar_id: int, **values: Any) -> None:
-    """Its name, color or is_hidden; ChangedError when there is none."""
+    """Its name, color or is_hidden; RefusedError, or ChangedError when there is none."""
+    if "name" in values:
+        await _lock(db, user_id)
+        await _refuse_taken(db, user_id, values["name"], calendar_id)
     mine = update(Calendar).where(Calendar.id == calendar_id, Calendar.user_id == user_id)
     mine = mine.where(Calendar.deleted_at.is_(None)).values(**values).returning(Calendar.id)
     if await db.scalar(mine, execution_options=CORE) is None:

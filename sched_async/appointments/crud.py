@@ -1,6 +1,5 @@
 """List, read, make and change appointments."""
 
-import secrets
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -205,5 +204,4 @@ def _proposal() -> dict[str, Any]:
         "start": start,
         "end": existing(start + HOUR, zone),
         "timezone": zone,
-        "submission": secrets.token_urlsafe(16),
     }

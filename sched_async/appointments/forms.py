@@ -1,8 +1,6 @@
 """The form of an appointment: what it accepts, and what becomes of it."""
 
-import json
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
 from wtforms import Field, HiddenField, SelectField, StringField, ValidationError
@@ -10,7 +8,7 @@ from wtforms.validators import DataRequired, InputRequired, Length, Regexp, Stop
 from wtforms.widgets import DateInput, DateTimeLocalInput
 
 from ..errors import RefusedError
-from ..forms import CheckboxField, Checked, Form, LineField, TextField, stripped
+from ..forms import CheckboxField, Checked, LineField, OnceForm, TextField, stripped
 from ..times import SkippedTimeError, all_zones, canonical_zone, to_utc
 from .agenda import FIRST_YEAR, LAST_YEAR, LONGEST
 from .ics_text import Facts
@@ -73,7 +71,7 @@ class ZoneField(StringField):
             raise StopValidation
 
 
-class AppointmentForm(Form):
+class AppointmentForm(OnceForm):
     title = LineField("Title", [DataRequired(), Length(max=255)])
     start = WallTimeField("Start", [InputRequired()])
     end = WallTimeField("End", [InputRequired()])
@@ -82,7 +80,6 @@ class AppointmentForm(Form):
     location = LineField("Location", [Length(max=255)])
     description = TextField("Description", [Length(max=10_000)])
     calendar = SelectField("Calendar", coerce=int, choices=[])
-    submission = HiddenField(validators=[Regexp(r"[A-Za-z0-9_-]{0,64}\Z")])
     revision = HiddenField(validators=[Regexp(r"[0-9-]{0,64}\Z")])
 
     def __init__(
@@ -119,15 +116,6 @@ class AppointmentForm(Form):
         kept = getattr(self._kept, name, None)
         is_same = kept is not None and kept.replace(second=0) == self[name].data
         return kept if is_same else self[name].data
-
-    def fingerprint(self) -> str | None:
-        """The same for the same form sent again unless something in it was changed."""
-        if not self.submission.data:
-            return None
-        contents = {name: str(value or "") for name, value in self.data.items()}
-        for name in (self.meta.csrf_field_name, "revision"):  # which a new session changes
-            del contents[name]
-        return sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
 
     def _check_order(self) -> None:
         if self.allday.data:

@@ -51,6 +51,7 @@ TEXT = select(Appointment.ics).where(
 CALENDARS: Any = (
     Calendar.readable_by(bindparam("owner"))
     .with_only_columns(Calendar.id, Calendar.name, Calendar.color, Calendar.is_hidden)
+    .add_columns(Calendar.appointments)
     .order_by(Calendar.position, Calendar.id)
 )
 
@@ -68,6 +69,11 @@ async def find_appointment(appointment_id: int) -> Row[Any] | None:
 async def own_calendars() -> Sequence[Row[Any]]:
     """All calendars, the default one first."""
     return await fetch(CALENDARS, owner=current_user.user_id)
+
+
+async def own_calendar(calendar_id: int) -> Row[Any]:
+    found = [one for one in await own_calendars() if one.id == calendar_id]
+    return found[0] if found else abort(404)
 
 
 async def text_of(row: Row[Any]) -> str | None:

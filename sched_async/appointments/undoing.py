@@ -103,6 +103,8 @@ async def _sentence(act: Act, done: Undone) -> str:
 
 async def _where(act: Act) -> str:
     """The page of what the act was about, where that has one."""
+    if act.calendar_id is not None:
+        return url_for("calendars.index")
     row = await _its_appointment(act)
     if row is None:
         return url_for("appointments.index")

@@ -118,7 +118,8 @@ async def test_an_act_raises_the_revision_and_keeps_what_was_before(
         (second, 1, None),
         (second, 2, three.ics),
     ]
-    assert [act.kind for act in await all_rows(app, Act)] == ["create", "edit", "move", "delete"]
+    kinds = [act.kind for act in await all_rows(app, Act)]
+    assert kinds == ["create_calendar", "create", "edit", "move", "delete"]
     counted = [(c.rev, c.appointments, c.occurrences) for c in await all_rows(app, Calendar)]
     assert counted == [(3, 0, 0), (2, 0, 0)]
     assert await all_rows(app, Occurrence) == []
