@@ -4,11 +4,11 @@ Only for ``changes``, which says what was changed by whom, and for ``upkeep``, w
 again what nobody has changed.  Many at once go to the database together.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import Table, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..models import Appointment, Occurrence
@@ -21,10 +21,7 @@ ADD = insert(appointments).returning(appointments.c.id, sort_by_parameter_order=
 THESE: Any = bindparam("ids", expanding=True)
 REMOVE = delete(appointments).where(appointments.c.id.in_(THESE))
 REMOVE_OCCURRENCES = delete(occurrences).where(occurrences.c.appointment_id.in_(THESE))
-OCCURRENCES = select(occurrences).where(occurrences.c.appointment_id == bindparam("of"))
 COUNTED = select(occurrences.c.appointment_id).where(occurrences.c.appointment_id.in_(THESE))
-KEY = (occurrences.c.appointment_id, occurrences.c.recurrence_id)
-KEPT = tuple(column.name for column in occurrences.c)
 
 
 async def add(db: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> list[int]:
@@ -64,33 +61,38 @@ def occurrence_rows(
 
 
 async def add_occurrences(db: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
-    if rows:
-        await db.execute(insert(occurrences), list(rows))
+    for some in batches(rows):
+        await db.execute(insert(occurrences), some)
 
 
 async def renew_occurrences(db: AsyncSession, rows: Sequence[Mapping[str, Any]], of: int) -> int:
     """Have exactly these rows of one appointment, touching those that differ; by how many more."""
-    found = await db.execute(OCCURRENCES, {"of": of})
-    kept = {one["recurrence_id"]: dict(one) for one in found.mappings()}
     wanted = {one["recurrence_id"]: one for one in rows}
-    gone = [key for key in kept if key not in wanted]
+    gone, missing, count = [], dict(wanted), 0
+    async for kept in _kept(db, of):
+        count += 1
+        key = kept["recurrence_id"]
+        if wanted.get(key) == kept:
+            del missing[key]
+        else:
+            gone.append(key)
     for some in batches(gone):
-        keys = [(of, key) for key in some]
-        await db.execute(delete(occurrences).where(tuple_(*KEY).in_(keys)))
-    await add_occurrences(db, [one for key, one in wanted.items() if key not in kept])
-    await _change(db, [one for key, one in wanted.items() if kept.get(key, one) != one])
-    return len(wanted) - len(kept)
+        these = occurrences.c.recurrence_id.in_(some)
+        await db.execute(delete(occurrences).where(occurrences.c.appointment_id == of, these))
+    await add_occurrences(db, list(missing.values()))
+    return len(wanted) - count
 
 
-async def _change(db: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
-    if not rows:
-        return
-    here = tuple(column == bindparam(f"of_{column.name}") for column in KEY)
-    keys = {column.name for column in KEY}
-    values = [{f"of_{n}" if n in keys else n: value for n, value in one.items()} for one in rows]
-    changed: dict[str, Any] = {name: bindparam(name) for name in KEPT if name not in keys}
-    connection = await db.connection()
-    await connection.execute(update(occurrences).where(*here).values(changed), values)
+async def _kept(db: AsyncSession, of: int) -> AsyncIterator[dict[str, Any]]:
+    """A few at a time, so that a long series keeps nobody waiting."""
+    key = occurrences.c.recurrence_id
+    query = select(occurrences).where(occurrences.c.appointment_id == of).order_by(key).limit(MANY)
+    some = (await db.execute(query)).mappings().all()
+    while some:
+        for one in some:
+            yield dict(one)
+        after = key > some[-1]["recurrence_id"]
+        some = (await db.execute(query.where(after))).mappings().all()
 
 
 async def move_occurrences(db: AsyncSession, appointment_id: int, calendar_id: int) -> None:

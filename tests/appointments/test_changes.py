@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,9 +10,9 @@ from typing import Any
 
 import pytest
 from quart import Quart
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
-from sched_async.appointments import acts, calendar_changes, changes, counts
+from sched_async.appointments import acts, calendar_changes, changes, counts, storing
 from sched_async.appointments.acts import ChangedError, RepeatedError, TakenError
 from sched_async.appointments.checking import differences
 from sched_async.appointments.derive import Derived, derive
@@ -297,6 +298,37 @@ async def test_a_check_says_what_is_not_as_its_text_has_it(
         f"appointment {one.id}: title, occurrences",
         *(f"calendar {number}: how much is in it" for number in calendars),
     ]
+
+
+@contextmanager
+def rows_written(app: Quart) -> Iterator[list[int]]:
+    """How many rows each statement writes meanwhile."""
+    counts: list[int] = []
+
+    def note(*given: Any) -> None:
+        *_, parameters, _, is_many = given
+        counts.append(len(parameters) if is_many else 1)
+
+    engine = app.extensions["database"].write_engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    yield counts
+    event.remove(engine, "before_cursor_execute", note)
+
+
+async def test_a_long_series_is_written_a_few_rows_at_a_time(
+    app: Quart, alice: User, calendars: tuple[int, int]
+) -> None:
+    """Others get their turn in between; to change all of it takes no more than to make it."""
+    daily = "RRULE:FREQ=DAILY;COUNT=2000"
+    other = derive(text("Dentist", daily, "2030-05-06T10:00"), now())
+    with rows_written(app) as creating:
+        await do(app, alice, "create", lambda act: act.put(calendars[0], made("A", daily)))
+    one = await current(app)
+    with rows_written(app) as changing:
+        await do(app, alice, "edit", lambda act: act.replace(one, other))
+    assert max(creating + changing) == storing.MANY
+    assert len(changing) < len(creating) + 15
+    assert await sound(app) == []
 
 
 def writes(path: Path) -> Iterator[str]:
