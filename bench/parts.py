@@ -80,10 +80,10 @@ class Asking:
             self.cookies += "; " + cookie.decode().partition(";")[0]
 
 
-async def sign_in(app: Quart) -> str:
+async def sign_in(app: Quart, number: int = 1) -> str:
     """The cookie of a new login session."""
     async with begin() as work:
-        user = await work.get_one(User, 1)
+        user = await work.get_one(User, number)
         token, login = new_session(user, remember=True)
         work.add(login)
     extension = app.extensions["QUART_AUTH"][0]
