@@ -14,7 +14,8 @@ from werkzeug.exceptions import BadRequest
 
 from ..times import now, to_wall
 from .display import Day, Item, heading
-from .occurrences import LAST_KEY, Found, first_ones, last_begun, visible_calendars, wall_begins
+from .occurrences import LAST_KEY, Found, first_ones, last_begun, wall_begins
+from .reading import calendars_of
 
 PAGE = 50
 LONGEST = timedelta(days=366)
@@ -62,10 +63,14 @@ class Position:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of the list; ``after`` is where the next one starts, None at the end."""
+    """One page of the list; ``after`` is where the next one starts, None at the end.
+
+    ``calendars`` are all of the person's, by number, also those that are left out.
+    """
 
     days: list[Day]
     after: Position | None
+    calendars: dict[int, Any]
 
 
 async def read_page(
@@ -77,14 +82,15 @@ async def read_page(
     bounds: dict[str, Any] = {"timed_over": moment, "floating_over": wall.replace(tzinfo=UTC)}
     if after is not None:
         bounds |= _start(after, zone, "timed") | _start(after, zone, "floating")
-    calendars = await visible_calendars(user_id)
-    rows = await first_ones(calendars, PAGE + 1, past=past, bounds=bounds)
+    calendars = {one.id: one for one in await calendars_of(user_id)}
+    visible = [one.id for one in calendars.values() if not one.is_hidden]
+    rows = await first_ones(visible, PAGE + 1, past=past, bounds=bounds)
     found = [(_in_merged_list(row, zone), row) for row in rows]
     found.sort(key=itemgetter(0), reverse=past)
     shown = [row for _, row in found[:PAGE]]
     items = [Item(row, zone, hours) for row in shown]
     more = Position.of(shown[-1]) if len(found) > PAGE else None
-    return Page(_by_day(items, wall.date(), past=past), more)
+    return Page(_by_day(items, wall.date(), past=past), more, calendars)
 
 
 def _in_merged_list(row: Found, zone: str) -> tuple[datetime, bool, datetime, int, str]:

@@ -51,6 +51,8 @@ async def index() -> ResponseReturnValue:
     return await render_template(
         "appointments/list.html",
         days=page.days,
+        calendars=page.calendars,
+        hidden=sum(one.is_hidden for one in page.calendars.values()),
         past=past,
         more_url=more_url,
         is_later_page=after is not None,
@@ -79,7 +81,8 @@ async def detail(appointment_id: int) -> ResponseReturnValue:
     item = Item(
         await own_appointment(appointment_id), current_user.timezone, current_user.clock_hours
     )
-    return await render_template("appointments/detail.html", item=item)
+    calendars = {one.id: one for one in await own_calendars()}
+    return await render_template("appointments/detail.html", item=item, calendars=calendars)
 
 
 @blueprint.route("/appointments/<int:appointment_id>/edit/", methods=["GET", "POST"])

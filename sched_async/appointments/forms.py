@@ -15,6 +15,7 @@ from .ics_text import Facts
 
 ZONES = all_zones()
 DATE = "%Y-%m-%d"
+NOT_YOURS = "Choose one of your calendars."
 FORMATS = (
     "%Y-%m-%dT%H:%M",
     "%Y-%m-%d %H:%M",
@@ -79,7 +80,13 @@ class AppointmentForm(OnceForm):
     timezone = ZoneField("Time zone", [Checked(canonical_zone)], [stripped])
     location = LineField("Location", [Length(max=255)])
     description = TextField("Description", [Length(max=10_000)])
-    calendar = SelectField("Calendar", coerce=int, choices=[])
+    calendar = SelectField(  # type: ignore[call-arg]  # newer than its types
+        "Calendar",
+        coerce=int,
+        choices=[],
+        invalid_value_message=NOT_YOURS,
+        invalid_choice_message=NOT_YOURS,
+    )
     revision = HiddenField(validators=[Regexp(r"[0-9-]{0,64}\Z")])
 
     def __init__(

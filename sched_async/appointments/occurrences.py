@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from ..database import fetch
-from ..models import Appointment, Calendar, Occurrence, UtcSeconds
+from ..models import Appointment, Occurrence, UtcSeconds
 from ..times import changes, first_instant, to_wall
 from . import expanding
 from .derive import LONG
@@ -61,23 +61,12 @@ OF_OCCURRENCE = (
     Occurrence.end_utc,
 )
 OF_APPOINTMENT = (Appointment.start, Appointment.end, Appointment.timezone, Appointment.rrule)
-VISIBLE = (
-    Calendar.readable_by(bindparam("owner"))
-    .where(Calendar.is_hidden.is_(False))
-    .with_only_columns(Calendar.id)
-    .order_by(Calendar.position, Calendar.id)
-)
 UNFINISHED = (
     select(Appointment.id, Appointment.ics, Appointment.calendar_id, Appointment.expanded_until)
     .add_columns(Appointment.title, Appointment.location, *OF_APPOINTMENT)
     .where(Appointment.calendar_id.in_(bindparam("calendars", expanding=True)))
     .where(Appointment.expanded_until < bindparam("until", type_=UtcSeconds))
 )
-
-
-async def visible_calendars(user_id: int) -> list[int]:
-    """The calendars that lists and views show: the default one first."""
-    return [row.id for row in await fetch(VISIBLE, owner=user_id)]
 
 
 async def occurrences(calendars: Sequence[int], a: datetime, b: datetime, zone: str) -> list[Found]:

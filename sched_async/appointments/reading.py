@@ -67,8 +67,12 @@ async def find_appointment(appointment_id: int) -> Row[Any] | None:
 
 
 async def own_calendars() -> Sequence[Row[Any]]:
+    return await calendars_of(current_user.user_id)
+
+
+async def calendars_of(user_id: int) -> Sequence[Row[Any]]:
     """All calendars, the default one first."""
-    return await fetch(CALENDARS, owner=current_user.user_id)
+    return await fetch(CALENDARS, owner=user_id)
 
 
 async def own_calendar(calendar_id: int) -> Row[Any]:

@@ -9,13 +9,13 @@ from quart import Quart
 from sched_async.app import PACKAGE
 from sched_async.appointments import calendar_changes, changes
 from sched_async.appointments.calendar_changes import COLORS, LAST, TAKEN
-from sched_async.models import Act, Calendar
+from sched_async.models import Act, Appointment, Calendar, User
 from sched_async.testing import Client
 
 from ..pages import hidden_fields, text
 from ..rows import all_rows
 from ..tables import each
-from . import landed, make, problem, value
+from . import CREATE, DENTIST, LIST, landed, make, problem, titles, value
 
 CALENDARS = "/calendars/"
 CREATE_CALENDAR = "/calendars/create/"
@@ -235,6 +235,55 @@ async def test_a_name_is_shown_as_text_and_leaves_the_sentence_around_it_in_orde
         assert "<b>" not in page
         await hers.post(f"{CALENDARS}{await number_of(app, name)}/hide/")
         assert f"{said} is now hidden." in await text(await hers.get(CALENDARS))
+
+
+@both_databases
+async def test_what_is_in_a_hidden_calendar_is_left_out_of_the_list_which_says_so(
+    app: Quart, hers: Client
+) -> None:
+    address = await make(hers)
+    alone = [await text(await hers.get(path)) for path in (LIST, address)]
+    assert not any('class="calendar' in page or "hidden." in page for page in alone)
+    await make_calendar(hers, "Work")
+    await make(hers, title="Stand-up", calendar=str(await number_of(app, "Work")))
+    page = await text(await hers.get(LIST))
+    assert titles(page) == ["Dentist", "Stand-up"]
+    assert '<span class="calendar amber"><bdi>Work</bdi></span>' in page
+    assert '<span class="calendar indigo"><bdi>Personal</bdi></span>' in await text(
+        await hers.get(address)
+    )
+    for name, left, said in (
+        ("Work", ["Dentist"], "1 calendar is"),
+        ("Personal", [], "2 calendars are"),
+    ):
+        await hers.post(f"{CALENDARS}{await number_of(app, name)}/hide/")
+        page = await text(await hers.get(LIST))
+        assert titles(page) == left
+        assert f'{said} hidden. <a href="{CALENDARS}">' in page
+    assert (await hers.get(address)).status_code == 200
+
+
+@both_databases
+async def test_an_appointment_moves_to_another_calendar_of_its_owner_alone(
+    app: Quart, hers: Client, mallory: User
+) -> None:
+    await make_calendar(hers, "Work")
+    await make_calendar(hers, "Old")
+    address, work, old = await make(hers), await number_of(app, "Work"), await number_of(app, "Old")
+    await hers.post(f"{CALENDARS}{old}/delete/")
+    theirs = [row.id for row in await all_rows(app, Calendar) if row.user_id == mallory.id]
+    for wrong in (str(theirs[0]), str(old), "404404", "x"):
+        for path in (CREATE, f"{address}edit/"):
+            response = await hers.post(path, form=DENTIST | {"calendar": wrong})
+            assert response.status_code == 422
+            assert problem(await text(response), "calendar") == "Choose one of your calendars."
+    assert (
+        landed(await hers.post(f"{address}edit/", form=DENTIST | {"calendar": str(work)}))[0] == 303
+    )
+    assert "<bdi>Work</bdi>" in await text(await hers.get(address))
+    assert landed(await hers.post(f"{address}edit/", form=DENTIST))[0] == 303
+    (kept,) = await all_rows(app, Appointment)
+    assert kept.calendar_id == work, "a script that names none leaves it where it is"
 
 
 # Colours
