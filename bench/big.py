@@ -24,7 +24,8 @@ from sched_async.appointments import changes
 from sched_async.appointments.agenda import read_page
 from sched_async.appointments.expanding import derived
 from sched_async.appointments.ics_text import Facts, new_text, patched
-from sched_async.appointments.occurrences import occurrences, visible_calendars
+from sched_async.appointments.occurrences import occurrences
+from sched_async.appointments.reading import calendars_of
 from sched_async.appointments.reading import facts_of
 from sched_async.appointments.undo import undo
 from sched_async.database import begin, reading
@@ -65,7 +66,7 @@ class Person:
 
     async def month(self) -> list[Any]:
         today = now().replace(hour=0, minute=0, second=0, microsecond=0)
-        calendars = await visible_calendars(self.number)
+        calendars = [one.id for one in await calendars_of(self.number)]
         return await occurrences(calendars, today, today + timedelta(days=31), ZONE)
 
     async def create(self) -> int:

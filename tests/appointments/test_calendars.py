@@ -7,7 +7,7 @@ import pytest
 from quart import Quart
 
 from sched_async.app import PACKAGE
-from sched_async.appointments import calendar_changes, changes
+from sched_async.appointments import calendar_changes, changes, counts
 from sched_async.appointments.calendar_changes import COLORS, LAST, TAKEN
 from sched_async.models import Act, Appointment, Calendar, User
 from sched_async.testing import Client
@@ -140,7 +140,7 @@ async def test_of_two_forms_with_one_name_at_once_one_is_refused(app: Quart, her
 async def test_nobody_can_have_more_than_fifty(
     app: Quart, hers: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert changes.MOST_CALENDARS == 50
+    assert counts.MOST_CALENDARS == 50
     monkeypatch.setattr(calendar_changes, "MOST_CALENDARS", 2)
     await make_calendar(hers, "Work")
     response = await hers.post(CREATE_CALENDAR, form={"name": "Choir"})

@@ -10,7 +10,8 @@ from sched_async.appointments import changes, upkeep
 from sched_async.appointments.calendar_changes import add as add_calendar
 from sched_async.appointments.checking import differences
 from sched_async.appointments.derive import derive
-from sched_async.appointments.occurrences import Found, occurrences, visible_calendars
+from sched_async.appointments.occurrences import Found, occurrences
+from sched_async.appointments.reading import calendars_of
 from sched_async.database import begin, reading
 from sched_async.models import Appointment, Calendar, Occurrence, User
 from sched_async.testing import Client
@@ -40,7 +41,8 @@ async def keep(app: Quart, user: User, *texts: str, calendar: str = "Personal") 
 async def between(app: Quart, user: User, a: str, b: str, zone: str = "UTC") -> list[Found]:
     first, last = (datetime.fromisoformat(one).replace(tzinfo=UTC) for one in (a, b))
     async with app.app_context():
-        return await occurrences(await visible_calendars(user.id), first, last, zone)
+        calendars = [one.id for one in await calendars_of(user.id)]
+        return await occurrences(calendars, first, last, zone)
 
 
 def shown(found: list[Found]) -> list[str]:
