@@ -80,12 +80,18 @@ async def undo(
     await _refuse_gone_calendars(user_id, plans, there)
     await _mark(db, act_id)
     title, number = act.title, act.calendar_id
-    async with changes.act(db, user_id, "undo", title, calendar_id=number) as made:
+    kind = "undo" if _overwrites(act, there) else "restore"
+    async with changes.act(db, user_id, kind, title, calendar_id=number) as made:
         for plan in plans:
             _step(made, plan, there.get(plan.appointment_id))
     if act.calendar_id is not None:
         await restore_or_delete(db, user_id, act.calendar_id)
     return Undone(made.id, len(made.steps))
+
+
+def _overwrites(act: Act, there: Mapping[int, Any]) -> bool:
+    """Whether something is lost by undoing it, which the trash then shows."""
+    return bool(there) if act.calendar_id is None else act.kind == "restore"
 
 
 async def own_act(user_id: int, act_id: int) -> Act:

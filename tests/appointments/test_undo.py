@@ -233,3 +233,51 @@ async def test_a_script_is_told_nothing_that_a_page_should_say(hers: Client) -> 
     await hers.get(LIST)
     assert await (await hers.delete(f"{address}delete/")).get_json() == {"status": "OK"}
     assert await said(hers, LIST) == ([], [])
+
+
+# The trash
+
+
+def trash_lines(page: str) -> list[str]:
+    return re.findall(r"<h2>([^<]*)</h2>", page)
+
+
+async def test_the_trash_holds_what_was_deleted_or_overwritten_newest_first(
+    app: Quart, hers: Client, mallory: User, other_calendar: int
+) -> None:
+    address = await make(hers)
+    form = DENTIST | {"title": "Surgery"}
+    await hers.post(f"{address}edit/", form=form)
+    await hers.post(f"{address}edit/", form=form | {"calendar": str(other_calendar)})
+    await hers.delete(f"{address}delete/")
+    assert "/trash/" in await text(await hers.get(LIST))
+    page = await text(await hers.get("/trash/"))
+    moved = "“Surgery” was moved to another calendar"
+    assert trash_lines(page) == ["“Surgery” was deleted", moved, "“Surgery” was changed"]
+    assert landed(await hers.post(BUTTON.findall(page)[0])) == (303, address)
+    page = await text(await hers.get("/trash/"))
+    assert trash_lines(page) == [moved, "“Surgery” was changed"]
+    assert trash_lines(await text(await (await signed_in(app, mallory.email)).get("/trash/"))) == []
+    async with app.app_context(), begin() as db:
+        await db.execute(update(Act).values(made_at=now() - timedelta(days=30, seconds=1)))
+    assert trash_lines(await text(await hers.get("/trash/"))) == []
+
+
+async def test_the_trash_is_read_page_by_page(
+    app: Quart, alice: User, hers: Client, mallory: User
+) -> None:
+    async with app.app_context(), begin() as db:
+        db.add_all(Act(user_id=alice.id, kind="delete", title=f"{n}", count=1) for n in range(120))
+    path, found = "/trash/", []
+    while path:
+        page = await text(await hers.get(path))
+        lines = trash_lines(page)
+        assert len(lines) <= 50
+        found += lines
+        more = re.search(r'href="(/trash/[?]after=[0-9]+)"', page)
+        path = more[1] if more else ""
+    assert found == [f"“{n}” was deleted" for n in reversed(range(120))]
+    mallorys = await signed_in(app, mallory.email)
+    assert (await mallorys.get("/trash/?after=50")).status_code == 404
+    for wrong in ("x", "", "-1", "9" * 30):
+        assert (await hers.get(f"/trash/?after={wrong}")).status_code == 400
