@@ -25,8 +25,7 @@ from sched_async.appointments.agenda import read_page
 from sched_async.appointments.expanding import derived
 from sched_async.appointments.ics_text import Facts, new_text, patched
 from sched_async.appointments.occurrences import occurrences
-from sched_async.appointments.reading import calendars_of
-from sched_async.appointments.reading import facts_of
+from sched_async.appointments.reading import calendars_of, facts_of
 from sched_async.appointments.undo import undo
 from sched_async.database import begin, reading
 from sched_async.lifespan import working

@@ -7,7 +7,7 @@ import pytest
 from quart import Quart
 
 from sched_async.app import PACKAGE
-from sched_async.appointments import calendar_changes, changes, counts
+from sched_async.appointments import calendar_changes, counts
 from sched_async.appointments.calendar_changes import COLORS, LAST, TAKEN
 from sched_async.models import Act, Appointment, Calendar, User
 from sched_async.testing import Client
