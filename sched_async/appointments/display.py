@@ -23,6 +23,7 @@ class Item:
         self._row = row
         self._hours = hours
         self.id = row.id
+        self.calendar_id = row.calendar_id
         self.title = row.title
         self.location = row.location
         self.allday = row.allday
