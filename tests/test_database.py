@@ -637,6 +637,28 @@ async def test_each_page_of_the_list_reads_an_index_in_its_order(
 
 
 @pytest.mark.own_database
+async def test_the_trash_walks_by_what_was_only_made_or_imported(
+    app: Quart, alice: User, hers: Client
+) -> None:
+    """Of these a person can have a hundred thousand."""
+    kinds = [*["remembered", "create"] * 400, *["delete"] * 60]
+    async with app.app_context(), begin() as session:
+        acts = [{"user_id": alice.id, "kind": kind, "title": "", "count": 1} for kind in kinds]
+        await session.execute(insert(Act), acts)
+    with statements(app) as found:
+        page = await page_text(await hers.get("/trash/"))
+        path = re.search(r'href="(/trash/[?]after=\d+)"', page)
+        assert path
+        assert (await hers.get(path[1])).status_code == 200
+    lists = [one for one in found.items() if "ORDER BY act.made_at" in one[0]]
+    assert lists
+    for statement, given in lists:
+        steps = await plan(app, statement, given)
+        assert uses_indexes(steps), (statement, steps)
+        assert "ix_act_trash" in "\n".join(steps)
+
+
+@pytest.mark.own_database
 async def test_nothing_that_people_do_reads_a_whole_table(
     app: Quart, full: Client, alice: User
 ) -> None:

@@ -11,6 +11,8 @@ from ..accounts.sessions import current_user, login_required
 from ..database import fetch
 from ..human_times import in_words
 from ..models import Act, UtcSeconds
+from ..models.calendars import IN_TRASH
+from ..plurals import counted
 from ..purging import KEPT
 from ..times import now
 from .messages import called
@@ -22,12 +24,12 @@ SENTENCES = {
     "move": "{} was moved to another calendar",
     "delete": "{} was deleted",
     "delete_calendar": "The calendar {} was deleted",
-    "import": "{} were imported",
+    "import": "{} imported",
     "undo": "{}: a change was undone",
 }
 OVERWRITING: Any = (
     select(Act.id, Act.kind, Act.title, Act.count.label("many"), Act.made_at)
-    .where(Act.user_id == bindparam("owner"), Act.undone_at.is_(None))
+    .where(Act.user_id == bindparam("owner"), IN_TRASH)
     .where(Act.kind.in_(SENTENCES), Act.made_at > bindparam("since", type_=UtcSeconds))
     .where(Act.made_at <= bindparam("until", type_=UtcSeconds))
     .where(
@@ -35,6 +37,9 @@ OVERWRITING: Any = (
     )
     .order_by(Act.made_at.desc(), Act.id.desc())
     .limit(PAGE + 1)
+)
+PLACE: Any = select(Act.id, Act.made_at).where(
+    Act.id == bindparam("id"), Act.user_id == bindparam("owner")
 )
 
 blueprint = Blueprint("trash", __name__)
@@ -66,12 +71,7 @@ async def _acts(after: str | None) -> Sequence[Row[Any]]:
     )
 
 
-PLACE: Any = select(Act.id, Act.made_at).where(
-    Act.id == bindparam("id"), Act.user_id == bindparam("owner")
-)
-
-
 def sentence(row: Row[Any]) -> str:
-    many = "1 appointment" if row.many == 1 else f"{row.many:,} appointments"
-    what = called(row.title) if row.title or row.many == 1 else many
+    is_of_many = row.kind == "import" or not row.title and row.many != 1
+    what = counted(row.many, "appointment") if is_of_many else called(row.title)
     return SENTENCES[row.kind].format(what)

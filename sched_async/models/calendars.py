@@ -18,11 +18,18 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     select,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..times import now
 from .base import NEVER_TWICE, Base, UtcSeconds
+
+
+IN_TRASH = text(
+    "undone_at IS NULL AND kind NOT IN ('create', 'create_calendar', 'remembered', 'restore')"
+)
+"""Acts by which something may have been lost; of the others there can be very many."""
 
 
 class Calendar(Base):
@@ -146,7 +153,14 @@ class Act(Base):
     __tablename__ = "act"
     __table_args__ = (
         UniqueConstraint("user_id", "submission"),
-        Index(None, "user_id", "made_at", "id"),
+        Index(
+            "ix_act_trash",
+            "user_id",
+            "made_at",
+            "id",
+            sqlite_where=IN_TRASH,
+            postgresql_where=IN_TRASH,
+        ),
         NEVER_TWICE,
     )
 

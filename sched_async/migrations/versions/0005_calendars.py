@@ -33,6 +33,9 @@ INSERT INTO act (user_id, kind, title, count, appointment_id, submission, made_a
 SELECT user_id, 'create', title, 1, id, submission, created_at
 FROM appointment_before WHERE submission IS NOT NULL ORDER BY id
 """
+IN_TRASH = sa.text(
+    "undone_at IS NULL AND kind NOT IN ('create', 'create_calendar', 'remembered', 'restore')"
+)
 COUNTS = """
 UPDATE calendar SET
   appointments = (SELECT count(*) FROM appointment WHERE calendar_id = calendar.id),
@@ -270,7 +273,9 @@ def _make_acts() -> None:
         sa.UniqueConstraint("user_id", "submission", name=op.f("uq_act_user_id_submission")),
         **ONCE,
     )
-    _index("act", "user_id", "made_at", "id")
+    order = ["user_id", "made_at", "id"]
+    where = {"sqlite_where": IN_TRASH, "postgresql_where": IN_TRASH}
+    op.create_index(op.f("ix_act_trash"), "act", order, **where)
     _index("act", "calendar_id")
     _index("act", "made_at")
     op.create_table(
