@@ -72,6 +72,6 @@ async def _acts(after: str | None) -> Sequence[Row[Any]]:
 
 
 def sentence(row: Row[Any]) -> str:
-    is_of_many = row.kind == "import" or not row.title and row.many != 1
+    is_of_many = row.kind == "import" or (not row.title and row.many != 1)
     what = counted(row.many, "appointment") if is_of_many else called(row.title)
     return SENTENCES[row.kind].format(what)

@@ -25,7 +25,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from ..times import now
 from .base import NEVER_TWICE, Base, UtcSeconds
 
-
 IN_TRASH = text(
     "undone_at IS NULL AND kind NOT IN ('create', 'create_calendar', 'remembered', 'restore')"
 )

@@ -273,9 +273,8 @@ def _make_acts() -> None:
         sa.UniqueConstraint("user_id", "submission", name=op.f("uq_act_user_id_submission")),
         **ONCE,
     )
-    order = ["user_id", "made_at", "id"]
-    where = {"sqlite_where": IN_TRASH, "postgresql_where": IN_TRASH}
-    op.create_index(op.f("ix_act_trash"), "act", order, **where)
+    where: dict[str, Any] = {"sqlite_where": IN_TRASH, "postgresql_where": IN_TRASH}
+    op.create_index(op.f("ix_act_trash"), "act", ["user_id", "made_at", "id"], **where)
     _index("act", "calendar_id")
     _index("act", "made_at")
     op.create_table(
