@@ -672,6 +672,9 @@ async def test_nothing_that_people_do_reads_a_whole_table(
             assert (await full.get(path + page)).status_code == 200
         assert (await full.post(f"{path}edit/", form=form(title="New"))).status_code == 303
         assert (await full.delete(f"{path}delete/")).status_code == 200
+        await full.get("/calendars/")
+        for undo in re.findall(r"/undo/\d+/", await page_text(await full.get("/trash/"))):
+            assert (await full.post(undo)).status_code == 303
         assert (await log_in(client, "alice@example.org", ALICE_PASSWORD)).status_code == 303
         sign_out = {"csrf_token": await csrf_token(client, "/logout/")}
         assert (await client.post("/logout/", form=sign_out)).status_code == 303

@@ -6,9 +6,10 @@ done unless the caller says what to do about these.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..database import reading
@@ -127,9 +128,9 @@ async def _mark(db: AsyncSession, act_id: int) -> None:
 
 async def _plans(act_id: int) -> list[Plan]:
     """Derived here, before anything is locked."""
-    query = select(Change).where(Change.act_id == act_id).order_by(Change.calendar_id, Change.rev)
+    query = select(Change).where(Change.act_id == act_id)
     async with reading() as db:
-        rows = (await db.scalars(query)).all()
+        rows = sorted(await db.scalars(query), key=attrgetter("calendar_id", "rev"))
     where: dict[int, Change | None] = {}
     for row in rows:
         where[row.appointment_id] = where.get(row.appointment_id) or (
@@ -145,15 +146,36 @@ async def _plan(appointment_id: int, row: Change | None) -> Plan:
 
 
 async def _changed_since(act_id: int, ids: Collection[int]) -> set[int]:
-    """Acts are numbered in their order, as far as they are about the same appointment."""
+    """Those that are not what the act left: that is what the first change after it found.
+
+    So what has been changed and then undone is as if nothing had been.
+    """
     found: set[int] = set()
     async with reading() as db:
         for some in storing.batches(ids):
-            later = select(Change.appointment_id).where(
-                Change.appointment_id.in_(some), Change.act_id > act_id
-            )
-            found |= set(await db.scalars(later.distinct()))
+            rows = (await db.execute(_left_and_now(act_id, some))).all()
+            same = {row.id for row in rows if row.is_same}
+            found |= {row.id for row in rows if row.was_there or row.is_there} - same
     return found
+
+
+def _left_and_now(act_id: int, ids: Sequence[int]) -> Any:
+    """Acts are numbered in their order, as far as they are about the same appointment."""
+    later = select(Change.appointment_id, func.min(Change.act_id).label("act_id"))
+    later = later.where(Change.appointment_id.in_(ids), Change.act_id > act_id)
+    first = later.group_by(Change.appointment_id).subquery()
+    is_its = (Change.appointment_id == first.c.appointment_id) & (Change.act_id == first.c.act_id)
+    is_same = (Appointment.calendar_id == Change.calendar_id) & (Appointment.ics == Change.before)
+    return (
+        select(
+            first.c.appointment_id.label("id"),
+            Change.before.is_not(None).label("was_there"),
+            Appointment.id.is_not(None).label("is_there"),
+            is_same.label("is_same"),
+        )
+        .join(Change, is_its)
+        .outerjoin(Appointment, Appointment.id == first.c.appointment_id)
+    )
 
 
 async def _titles(ids: Collection[int]) -> dict[int, str]:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from quart import Quart, Response
 from sqlalchemy import select, update
 
@@ -172,6 +173,39 @@ async def test_a_single_one_that_has_changed_since_can_be_undone_all_the_same(
     assert re.findall(r'name="changed" value="(\w+)"', page) == ["all"]
     assert landed(await hers.post(undo, form={"changed": "all"})) == (303, address)
     assert await kept(app) == before
+
+
+async def test_what_has_been_undone_since_is_not_in_the_way(
+    app: Quart, hers: Client, other_calendar: int
+) -> None:
+    """So acts can be undone one by one, the last one first, from the trash as well."""
+    address = await make(hers)
+    before = await kept(app)
+    await hers.get(LIST)
+    edit, calendar = f"{address}edit/", {"calendar": str(other_calendar)}
+    steps = [
+        (edit, DENTIST | {"title": "Surgery"}),
+        (edit, DENTIST | {"title": "Surgery"} | calendar),
+        (edit, DENTIST | {"title": "Holiday", "location": ""} | calendar),
+        (f"{address}delete/", {}),
+    ]
+    undos = [(await sent(hers, await hers.post(path, form=form)))[1] for path, form in steps]
+    assert (await hers.post(undos[1])).status_code == 409
+    for undo in reversed(undos):
+        assert landed(await hers.post(undo)) == (303, address)
+    assert await kept(app) == before
+
+
+async def test_what_was_changed_back_by_hand_is_asked_about(app: Quart, hers: Client) -> None:
+    """It reads the same, but is another text, with a time of change of its own."""
+    address = await make(hers)
+    await hers.get(LIST)
+    edit = f"{address}edit/"
+    _, undo = await sent(hers, await hers.post(edit, form=DENTIST | {"title": "Surgery"}))
+    for later in ("Holiday", "Surgery"):
+        with time_machine.travel(now() + timedelta(hours=1), tick=False):
+            await hers.post(edit, form=DENTIST | {"title": later})
+    assert (await hers.post(undo)).status_code == 409
 
 
 async def test_what_another_has_taken_meanwhile_stays_with_it(
