@@ -1,5 +1,6 @@
 """Every change of calendars themselves; what is in them is the business of ``changes``."""
 
+from datetime import datetime
 from typing import Any
 from unicodedata import normalize
 
@@ -29,6 +30,7 @@ COLORS = (
 )
 """In the order in which they are handed out: each as far as can be from those before."""
 LAST = "This is your only calendar. Create another one before you delete it."
+AS_WANTED = "There is nothing to undo: the calendar has been deleted or brought back since."
 TAKEN = "You already have a calendar with this name."
 
 
@@ -111,22 +113,30 @@ async def delete(db: AsyncSession, user_id: int, calendar_id: int) -> int:
     return act.id
 
 
-async def restore_or_delete(db: AsyncSession, user_id: int, calendar_id: int) -> None:
-    """What undo does to a calendar: the other of the two."""
+async def restore(db: AsyncSession, user_id: int, calendar_id: int) -> None:
+    """Undo its deletion."""
     await _lock(db, user_id)
-    mine = (Calendar.id == calendar_id, Calendar.user_id == user_id)
-    found = (await db.execute(select(Calendar.deleted_at).where(*mine))).one_or_none()
-    if found is None:
-        raise ChangedError({calendar_id})
-    if found.deleted_at is not None:
-        await refuse_too_many(db, user_id)
-    elif len((await db.scalars(Calendar.readable_by(user_id))).all()) == 1:
+    await refuse_too_many(db, user_id)
+    await _set_deleted(db, user_id, calendar_id, None)
+    await refuse_sums(db, user_id)
+
+
+async def delete_again(db: AsyncSession, user_id: int, calendar_id: int) -> None:
+    """Undo that it was made, or brought back."""
+    await _lock(db, user_id)
+    if [one.id for one in await db.scalars(Calendar.readable_by(user_id))] == [calendar_id]:
         raise RefusedError(LAST)
-    deleted_at = None if found.deleted_at else now()
-    done = update(Calendar).where(*mine).values(deleted_at=deleted_at)
-    await db.execute(done, execution_options=CORE)
-    if found.deleted_at is not None:
-        await refuse_sums(db, user_id)
+    await _set_deleted(db, user_id, calendar_id, now())
+
+
+async def _set_deleted(
+    db: AsyncSession, user_id: int, calendar_id: int, moment: datetime | None
+) -> None:
+    mine = (Calendar.id == calendar_id, Calendar.user_id == user_id)
+    other = Calendar.deleted_at.is_(None) if moment else Calendar.deleted_at.is_not(None)
+    done = update(Calendar).where(*mine, other).values(deleted_at=moment).returning(Calendar.id)
+    if await db.scalar(done, execution_options=CORE) is None:
+        raise RefusedError(AS_WANTED)
 
 
 async def refuse_too_many(db: AsyncSession, user_id: int) -> None:

@@ -19,7 +19,7 @@ from ..purging import KEPT
 from ..texts import isolated
 from ..times import now
 from . import changes, storing
-from .calendar_changes import restore_or_delete
+from .calendar_changes import delete_again, restore
 from .derive import Derived
 from .expanding import derived
 
@@ -80,19 +80,22 @@ async def undo(
         plans = [plan for plan in plans if plan.appointment_id not in since]
     await _refuse_gone_calendars(user_id, plans, there)
     await _mark(db, act_id)
-    title, number = act.title, act.calendar_id
-    kind = "undo" if _overwrites(act, there) else "restore"
+    kind, number = _kind(act, there), act.calendar_id
+    title = "" if act.kind == "import" else act.title
     async with changes.act(db, user_id, kind, title, calendar_id=number) as made:
         for plan in plans:
             _step(made, plan, there.get(plan.appointment_id))
-    if act.calendar_id is not None:
-        await restore_or_delete(db, user_id, act.calendar_id)
+    if number is not None:
+        back = restore if kind == "restore" else delete_again
+        await back(db, user_id, number)
     return Undone(made.id, len(made.steps))
 
 
-def _overwrites(act: Act, there: Mapping[int, Any]) -> bool:
-    """Whether something is lost by undoing it, which the trash then shows."""
-    return bool(there) if act.calendar_id is None else act.kind == "restore"
+def _kind(act: Act, there: Mapping[int, Any]) -> str:
+    """What undoing it is called: the trash shows all but restore, by which nothing is lost."""
+    if act.calendar_id is not None:
+        return "restore" if act.kind == "delete_calendar" else "delete_calendar"
+    return "undo" if there else "restore"
 
 
 async def own_act(user_id: int, act_id: int) -> Act:

@@ -6,12 +6,13 @@ from typing import Any
 from quart import Blueprint, abort, flash, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
 from sqlalchemy import select
+from werkzeug.exceptions import NotFound
 from wtforms import StringField
 from wtforms.validators import AnyOf
 
 from ..accounts.sessions import current_user, login_required
 from ..database import db, reading
-from ..errors import RefusedError
+from ..errors import Page, RefusedError, http_error
 from ..forms import Form
 from ..models import Act, Appointment, Calendar, Change
 from . import undo
@@ -30,6 +31,21 @@ TAKEN = (
 blueprint = Blueprint("undo", __name__)
 
 
+class OverError(NotFound):
+    """Long ago, somebody else's, or never done."""
+
+    page = Page(
+        "This can't be undone any more",
+        "What you have done can be undone for 30 days. After that, what was deleted is gone.",
+        "Look into the trash for what can still be undone.",
+    )
+
+
+@blueprint.errorhandler(GoneError)
+async def over(error: GoneError) -> ResponseReturnValue:
+    return await http_error(OverError())
+
+
 class UndoForm(Form):
     changed = StringField(default="ask", validators=[AnyOf(("ask", "all", "others"))])
 
@@ -38,7 +54,7 @@ class UndoForm(Form):
 @login_required
 async def take_back(act_id: int) -> ResponseReturnValue:
     """``changed`` says what becomes of appointments that have changed since: all, or others."""
-    act = await _own_act(act_id)
+    act = await undo.own_act(current_user.user_id, act_id)
     form = UndoForm(await request.form)
     if not form.validate():
         abort(422)
@@ -46,8 +62,6 @@ async def take_back(act_id: int) -> ResponseReturnValue:
     try:
         done = await undo.undo(db, current_user.user_id, act_id, changed=changed)
         await db.commit()
-    except GoneError:
-        abort(404)
     except (RefusedError, TakenError, ChangedError) as refused:
         await db.rollback()
         await flash(_reason(refused), "error")
@@ -56,13 +70,6 @@ async def take_back(act_id: int) -> ResponseReturnValue:
         return await _ask(act, done.titles)
     await flash_undo(await _sentence(act, done), done.act_id)
     return redirect(await _where(act), 303)
-
-
-async def _own_act(act_id: int) -> Act:
-    try:
-        return await undo.own_act(current_user.user_id, act_id)
-    except GoneError:
-        abort(404)
 
 
 def _reason(refused: Exception) -> str:

@@ -13,6 +13,7 @@ from sched_async.appointments import calendar_changes, changes
 from sched_async.appointments.derive import derive
 from sched_async.database import begin, reading
 from sched_async.models import Act, Appointment, Calendar, Occurrence, User
+from sched_async.purging import purge
 from sched_async.testing import Client, signed_in
 from sched_async.times import now
 
@@ -130,7 +131,9 @@ async def test_nobody_else_undoes_it_nor_anybody_after_thirty_days(
     assert (await hers.post(undo, form={"changed": "some"})).status_code == 422
     async with app.app_context(), begin() as db:
         await db.execute(update(Act).values(made_at=now() - timedelta(days=30, seconds=1)))
-    assert (await hers.post(undo)).status_code == 404
+    response = await hers.post(undo)
+    assert response.status_code == 404
+    assert "This can't be undone any more" in await text(response)
     assert await all_rows(app, Appointment) == []
 
 
@@ -245,6 +248,38 @@ async def test_a_deleted_calendar_comes_back_and_what_was_in_it_only_then(
     )
     assert (await hers.get(address)).status_code == 404
     assert [row.deleted_at is None for row in await all_rows(app, Calendar)] == [True, False]
+    assert (
+        trash_lines(await text(await hers.get("/trash/")))[0] == "The calendar “Work” was deleted"
+    )
+
+
+async def test_what_was_done_to_a_calendar_is_not_undone_the_wrong_way_round(
+    app: Quart, hers: Client, other_calendar: int
+) -> None:
+    calendar = f"/calendars/{other_calendar}/"
+    _, undo = await sent(hers, await hers.post(f"{calendar}delete/"))
+    response = await hers.post(undo)
+    assert response.location == "/calendars/"
+    _, old = await sent(hers, response)
+    await hers.post(f"{calendar}delete/")
+    await hers.get(LIST)
+    assert (await said(hers, (await hers.post(old)).location))[0] == [calendar_changes.AS_WANTED]
+    assert (await hers.get(f"{calendar}edit/")).status_code == 404
+
+
+async def test_a_calendar_that_was_deleted_long_ago_is_gone_for_good(
+    app: Quart, hers: Client, other_calendar: int
+) -> None:
+    _, undo = await sent(hers, await hers.post(f"/calendars/{other_calendar}/delete/"))
+    with time_machine.travel(now() + timedelta(days=31), tick=False):
+        async with app.app_context():
+            await purge()
+        hers = await signed_in(app, "alice@example.org")
+        response = await hers.post(undo)
+        assert response.status_code == 404
+        assert "After that, what was deleted is gone." in await text(response)
+        assert "Empty" in await text(await hers.get("/trash/"))
+    assert len(await all_rows(app, Calendar)) == 1
 
 
 async def test_five_messages_with_the_longest_titles_fit_into_the_cookie(hers: Client) -> None:
