@@ -92,6 +92,7 @@ FIGURES = (
     "accounts.settings.email.LIFETIME",
     "accounts.settings.delete_account.GRACE",
     "accounts.activity.KEPT",
+    "purging.KEPT",
     "accounts.new_passwords.MIN_LENGTH",
     "accounts.new_passwords.MAX_LENGTH",
     "accounts.passwords.MEMORY",
