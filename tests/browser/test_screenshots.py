@@ -11,15 +11,15 @@ from .visitor import Visitor
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-# Days from today, times ("" for a whole day), title, place.
+# Days from today, times ("" for a whole day), title, place, calendar.
 BOOK = [
-    (0, "23:00", "23:45", "Call with Priya in Auckland", ""),
-    (1, "09:30", "10:15", "Dentist", "Harbour Street 12"),
-    (1, "12:30", "13:30", "Lunch with Tomás", "Café Anker"),
-    (1, "19:00", "21:30", "Choir rehearsal", "St. Martin's, upper hall"),
-    (3, "", "", "Grandmother's birthday", ""),
-    (3, "15:10", "17:40", "Train to Hamburg", "Platform 7"),
-    (9, "08:00", "08:30", "Hand over the keys", "Mill Lane 4"),
+    (0, "23:00", "23:45", "Call with Priya in Auckland", "", "Work"),
+    (1, "09:30", "10:15", "Dentist", "Harbour Street 12", "Personal"),
+    (1, "12:30", "13:30", "Lunch with Tomás", "Café Anker", "Work"),
+    (1, "19:00", "21:30", "Choir rehearsal", "St. Martin's, upper hall", "Choir"),
+    (3, "", "", "Grandmother's birthday", "", "Family"),
+    (3, "15:10", "17:40", "Train to Hamburg", "Platform 7", "Family"),
+    (9, "08:00", "08:30", "Hand over the keys", "Mill Lane 4", "Personal"),
 ]
 
 
@@ -28,6 +28,10 @@ async def test_the_readme_shows_the_newest_look(
 ) -> None:
     async with open_window(alices_server.url) as visitor:
         await sign_in(visitor)
+        for name in ("Work", "Family", "Choir"):
+            await visitor.page.goto(visitor.base_url + "/calendars/create/")
+            await visitor.fill(name=name)
+            await visitor.send()
         for entry in BOOK:
             await make(visitor, *entry)
         await visitor.visit("/appointments/")
@@ -42,7 +46,8 @@ async def sign_in(visitor: Visitor) -> None:
     await visitor.sign_in("alice@example.org", ALICE_PASSWORD)
 
 
-async def make(visitor: Visitor, days: int, start: str, end: str, title: str, place: str) -> None:
+async def make(visitor: Visitor, days: int, start: str, end: str, *texts: str) -> None:
+    title, place, calendar = texts
     day = date.today() + timedelta(days)
     await visitor.page.goto(visitor.base_url + "/appointments/create/")
     if not start:
@@ -51,5 +56,6 @@ async def make(visitor: Visitor, days: int, start: str, end: str, title: str, pl
     if not start:
         times = {"start": str(day), "end": str(day)}
     await visitor.fill(title=title, location=place, **times)
+    await visitor.page.select_option("[name=calendar]", label=calendar)
     await visitor.send()
     assert visitor.path.removeprefix("/appointments/").rstrip("/").isdigit()
