@@ -24,7 +24,10 @@ from .derive import Derived
 from .expanding import derived
 
 TWICE = "This has been undone already."
-IN_TRASH = "Nothing has been undone: the calendar “{}” has been deleted. Bring it back first."
+IN_TRASH = (
+    "Nothing has been undone: the calendar “{}” has been deleted. "
+    "Bring it back first, from the trash."
+)
 
 
 class GoneError(Exception):
@@ -33,9 +36,12 @@ class GoneError(Exception):
 
 @dataclass(frozen=True)
 class Conflict:
-    """Appointments that have changed since the act, by their numbers: what they are called."""
+    """Appointments that have changed since the act, and what they are called.
 
-    titles: dict[int, str]
+    Of those that are gone, nothing to call them by is kept but their number.
+    """
+
+    titles: dict[int, str | None]
 
 
 @dataclass(frozen=True)
@@ -181,10 +187,9 @@ def _left_and_now(act_id: int, ids: Sequence[int]) -> Any:
     )
 
 
-async def _titles(ids: Collection[int]) -> dict[int, str]:
-    """Of those that are gone, nothing to call them by is kept but their number."""
+async def _titles(ids: Collection[int]) -> dict[int, str | None]:
     rows = await _there(sorted(ids))
-    return {number: rows[number].title if number in rows else "" for number in sorted(ids)}
+    return {number: rows[number].title if number in rows else None for number in sorted(ids)}
 
 
 async def _there(ids: Sequence[int]) -> dict[int, Any]:

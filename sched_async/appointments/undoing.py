@@ -78,14 +78,15 @@ def _reason(refused: Exception) -> str:
     return BUSY if isinstance(refused, ChangedError) else str(refused)
 
 
-async def _ask(act: Act, titles: Mapping[int, str]) -> ResponseReturnValue:
+async def _ask(act: Act, titles: Mapping[int, str | None]) -> ResponseReturnValue:
     """A single one is called as the act is, where nothing else is kept to call it by."""
-    titles = titles if act.count > 1 else {0: next(iter(titles.values())) or act.title}
-    names = [called(title) if title else GONE for title in titles.values()]
+    names = [GONE if title is None else called(title) for title in titles.values()]
+    is_gone = act.count == 1 and names == [GONE]
     page = await render_template(
         "appointments/undo.html",
         act=act,
-        names=names[:MOST_NAMED],
+        names=[called(act.title)] if is_gone else names[:MOST_NAMED],
+        is_gone=is_gone,
         more=len(names[MOST_NAMED:]),
         others=act.count - len(names),
     )

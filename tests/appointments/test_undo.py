@@ -174,6 +174,9 @@ async def test_a_single_one_that_has_changed_since_can_be_undone_all_the_same(
     page = await text(response)
     assert "“Holiday” has been changed since then." in page
     assert re.findall(r'name="changed" value="(\w+)"', page) == ["all"]
+    await hers.post(f"{address}delete/")
+    page = await text(await hers.post(undo))
+    assert "“Surgery” has been deleted since then." in page
     assert landed(await hers.post(undo, form={"changed": "all"})) == (303, address)
     assert await kept(app) == before
 
@@ -237,7 +240,8 @@ async def test_a_deleted_calendar_comes_back_and_what_was_in_it_only_then(
     response = await hers.post(undo)
     (message,), _ = await said(hers, response.location)
     assert message == (
-        "Nothing has been undone: the calendar “Work” has been deleted. Bring it back first."
+        "Nothing has been undone: the calendar “Work” has been deleted. "
+        "Bring it back first, from the trash."
     )
     message, again = await sent(hers, await hers.post(f"/undo/{act_id}/"))
     assert message == "Undone. The calendar “Work” is back."
