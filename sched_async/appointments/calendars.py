@@ -4,15 +4,19 @@ from typing import Any
 
 from quart import Blueprint, flash, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
+from sqlalchemy import bindparam, select
 from werkzeug.exceptions import NotFound
 from wtforms import RadioField
 from wtforms.validators import DataRequired, Length
 
 from ..accounts.sessions import current_user, login_required
-from ..database import SAFE_METHODS, db
+from ..database import SAFE_METHODS, db, fetch
 from ..errors import RefusedError, http_error
 from ..forms import LineField, OnceForm
+from ..models import Act, Calendar, UtcSeconds
 from ..plurals import counted
+from ..purging import KEPT
+from ..times import now
 from . import calendar_changes
 from .acts import ChangedError
 from .calendar_changes import COLORS, next_color
@@ -21,6 +25,16 @@ from .reading import own_calendar, own_calendars
 
 MAX_NAME = 100
 CHOICES: dict[Any, str] = {color: color.capitalize() for color in COLORS}
+
+DELETED: Any = (
+    select(Act.id.label("act_id"), Calendar.name, Calendar.appointments)
+    .join(Calendar, Calendar.id == Act.calendar_id)
+    .where(Act.user_id == bindparam("owner"), Act.calendar_id == bindparam("id"))
+    .where(Act.kind == "delete_calendar", Act.undone_at.is_(None))
+    .where(Act.made_at > bindparam("since", type_=UtcSeconds), Calendar.deleted_at.is_not(None))
+    .order_by(Act.id.desc())
+    .limit(1)
+)
 
 blueprint = Blueprint("calendars", __name__, url_prefix="/calendars")
 
@@ -98,9 +112,12 @@ async def make_default(calendar_id: int) -> ResponseReturnValue:
 @blueprint.route("/<int:calendar_id>/delete/", methods=["GET", "POST"])
 @login_required
 async def delete(calendar_id: int) -> ResponseReturnValue:
-    """Delete it with all that is in it; the button for that is on its page."""
-    calendar = await own_calendar(calendar_id)
+    """Delete it with all that is in it; POST may come twice, GET leads to the button."""
     page = redirect(url_for(".edit", calendar_id=calendar_id), 303)
+    if request.method == "POST" and (before := await _deleted_before(calendar_id)):
+        await flash_undo(_farewell(before), before.act_id)
+        return redirect(url_for(".index"), 303)
+    calendar = await own_calendar(calendar_id)
     if request.method in SAFE_METHODS:
         return page
     try:
@@ -111,6 +128,12 @@ async def delete(calendar_id: int) -> ResponseReturnValue:
         return page
     await flash_undo(_farewell(calendar), act_id)
     return redirect(url_for(".index"), 303)
+
+
+async def _deleted_before(calendar_id: int) -> Any:
+    """By which act, as when a button is pressed twice: the first answer is not seen."""
+    rows = await fetch(DELETED, owner=current_user.user_id, id=calendar_id, since=now() - KEPT)
+    return rows[0] if rows else None
 
 
 def _farewell(calendar: Any) -> str:

@@ -9,6 +9,7 @@ from wtforms.widgets import DateInput, DateTimeLocalInput
 
 from ..errors import RefusedError
 from ..forms import CheckboxField, Checked, LineField, OnceForm, TextField, stripped
+from ..texts import isolated
 from ..times import SkippedTimeError, all_zones, canonical_zone, to_utc
 from .agenda import FIRST_YEAR, LAST_YEAR, LONGEST
 from .ics_text import Facts
@@ -95,7 +96,7 @@ class AppointmentForm(OnceForm):
         super().__init__(formdata, obj=obj, **given)
         self._kept: Facts | None = obj
         self.is_change = obj is not None
-        self.calendar.choices = [(one.id, one.name) for one in calendars]
+        self.calendar.choices = [(one.id, _shown(one)) for one in calendars]
         self.start.dates_only = self.end.dates_only = bool(self.allday.data)
 
     def validate(self, extra_validators: Any = None) -> bool:
@@ -151,3 +152,8 @@ class AppointmentForm(OnceForm):
 
 def midnight(wall: datetime) -> datetime:
     return wall.replace(hour=0, minute=0)
+
+
+def _shown(calendar: Any) -> str:
+    name: str = calendar.name
+    return f"{isolated(name)} (hidden)" if calendar.is_hidden else name

@@ -10,7 +10,7 @@ from sched_async.app import PACKAGE
 from sched_async.appointments import calendar_changes, counts
 from sched_async.appointments.calendar_changes import COLORS, LAST, TAKEN
 from sched_async.models import Act, Appointment, Calendar, User
-from sched_async.testing import Client
+from sched_async.testing import Client, signed_in
 
 from ..pages import hidden_fields, text
 from ..rows import all_rows
@@ -200,7 +200,7 @@ async def test_a_calendar_goes_with_all_that_is_in_it_and_says_how_much_that_was
         assert farewell in await text(await hers.get(CALENDARS))
         for path in ("edit/", "delete/"):
             assert (await hers.get(calendar + path)).status_code == 404
-        for path in ("edit/", "delete/", "hide/", "show/", "default/"):
+        for path in ("edit/", "hide/", "show/", "default/"):
             assert (await hers.post(calendar + path, form={"name": "X"})).status_code == 404
     assert await listed(hers) == ["Choir 0 appointments Default"]
     for address in addresses:
@@ -210,6 +210,23 @@ async def test_a_calendar_goes_with_all_that_is_in_it_and_says_how_much_that_was
     assert len(await listed(hers)) == 3
     for address in addresses:
         assert (await hers.get(address)).status_code == 200
+
+
+@both_databases
+async def test_a_button_to_delete_that_is_pressed_twice_deletes_once(
+    app: Quart, hers: Client, mallory: User
+) -> None:
+    """Whose first answer nobody sees, as the browser has gone on to the second."""
+    await make_calendar(hers, "Work")
+    delete = f"{CALENDARS}{await number_of(app, 'Work')}/delete/"
+    for _ in range(2):
+        assert landed(await hers.post(delete)) == (303, CALENDARS)
+    page = await text(await hers.get(CALENDARS))
+    assert page.count("“Work” has been deleted. It was empty.") == 1
+    undo = re.findall(r'action="(/undo/\d+/)"', page)[0]
+    assert (await (await signed_in(app, mallory.email)).post(delete)).status_code == 404
+    assert landed(await hers.post(undo)) == (303, CALENDARS)
+    assert len([act for act in await all_rows(app, Act) if act.kind == "delete_calendar"]) == 1
 
 
 @both_databases
@@ -260,6 +277,7 @@ async def test_what_is_in_a_hidden_calendar_is_left_out_of_the_list_which_says_s
         page = await text(await hers.get(LIST))
         assert titles(page) == left
         assert f'{said} hidden. <a href="{CALENDARS}">' in page
+        assert f">{name} (hidden)</option>" in await text(await hers.get(CREATE))
     assert (await hers.get(address)).status_code == 200
 
 
