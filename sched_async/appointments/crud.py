@@ -1,7 +1,6 @@
 """List, read, make and change appointments."""
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 from quart import Blueprint, flash, redirect, render_template, request, url_for
@@ -11,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 from ..accounts.sessions import current_user, login_required, public
 from ..database import db
 from ..errors import RefusedError
-from ..times import existing, now, to_wall
+from ..times import now
 from . import changes
 from .acts import ChangedError, RepeatedError, TakenError
 from .agenda import Position, read_page
@@ -20,9 +19,9 @@ from .expanding import derived
 from .forms import AppointmentForm
 from .ics_text import Facts, new_text, patched
 from .messages import flash_undo
+from .proposals import proposal
 from .reading import facts_of, own_appointment, own_calendars, revision_of, text_of
 
-HOUR = timedelta(hours=1)
 GONE = "This calendar has been deleted. Choose another one."
 TAKEN = "That calendar has this appointment already."
 CHANGED = "This appointment has been changed since you opened this form."
@@ -71,7 +70,7 @@ async def create() -> ResponseReturnValue:
         if form.validate() and (answer := await _add(form)):
             return answer
     else:
-        form = AppointmentForm(calendars=calendars, **_proposal(), calendar=calendars[0].id)
+        form = AppointmentForm(calendars=calendars, **proposal(calendars))
     return await _show_form(form)
 
 
@@ -196,15 +195,3 @@ async def _sent(zone: str, calendar_id: int) -> MultiDict[str, str]:
         if not sent.get(name, "").strip():
             sent[name] = value
     return sent
-
-
-def _proposal() -> dict[str, Any]:
-    """An hour from the next full hour on, in the user's zone."""
-    zone = current_user.timezone
-    hour = to_wall(now(), zone).replace(minute=0, second=0, microsecond=0)
-    start = existing(hour + HOUR, zone)
-    return {
-        "start": start,
-        "end": existing(start + HOUR, zone),
-        "timezone": zone,
-    }
