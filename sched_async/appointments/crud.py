@@ -11,7 +11,7 @@ from ..accounts.sessions import current_user, login_required, public
 from ..database import db
 from ..errors import RefusedError
 from ..times import now
-from . import changes
+from . import changes, conflicts
 from .acts import ChangedError, RepeatedError, TakenError
 from .agenda import Position, read_page
 from .display import Item
@@ -20,11 +20,17 @@ from .forms import AppointmentForm
 from .ics_text import Facts, new_text, patched
 from .messages import flash_undo
 from .proposals import proposal
-from .reading import facts_of, own_appointment, own_calendars, revision_of, text_of
+from .reading import (
+    facts_of,
+    find_appointment,
+    own_appointment,
+    own_calendars,
+    revision_of,
+    text_of,
+)
 
 GONE = "This calendar has been deleted. Choose another one."
 TAKEN = "That calendar has this appointment already."
-CHANGED = "This appointment has been changed since you opened this form."
 
 blueprint = Blueprint("appointments", __name__)
 
@@ -88,7 +94,9 @@ async def detail(appointment_id: int) -> ResponseReturnValue:
 @login_required
 async def edit(appointment_id: int) -> ResponseReturnValue:
     """Show the form for one appointment, and save what it sends."""
-    row, calendars = await own_appointment(appointment_id), await own_calendars()
+    row, calendars = await find_appointment(appointment_id), await own_calendars()
+    if row is None:
+        return await conflicts.show_deleted(appointment_id)
     shown = facts_of(row)
     given = {"calendar": row.calendar_id, "revision": revision_of(row)}
     if request.method == "POST":
@@ -126,21 +134,18 @@ async def _add(form: AppointmentForm) -> ResponseReturnValue | None:
 async def _save(form: AppointmentForm, row: Any) -> ResponseReturnValue | None:
     """Change it as the form differs from what is kept; once more where that has changed."""
     appointment_id, shown = row.id, facts_of(row)
-    while True:
+    while row is not None:
         if form.revision.data and form.revision.data != revision_of(row):
-            form.refuse(None, CHANGED)
-            return None
+            return await conflicts.show_both(form, row) or await _unchanged(appointment_id)
         try:
-            act_id = await _replace(form, shown, row)
+            if answer := await _replace(form, shown, row):
+                return answer
         except (ChangedError, RefusedError, TakenError) as error:
             await db.rollback()
             if await _refuse(form, error):
                 return None
-            act_id = None
-        if act_id is not None:
-            await (flash_undo("Saved.", act_id) if act_id else flash("Saved.", "success"))
-            return _to_detail(appointment_id)
-        row = await own_appointment(appointment_id)
+        row = await find_appointment(appointment_id)
+    return await conflicts.show_deleted(appointment_id)
 
 
 async def _refuse(form: AppointmentForm, error: Exception) -> bool:
@@ -156,20 +161,27 @@ async def _refuse(form: AppointmentForm, error: Exception) -> bool:
     return True
 
 
-async def _replace(form: AppointmentForm, shown: Facts, row: Any) -> int | None:
-    """The act, 0 where nothing is new, None where it has changed since it was read."""
+async def _replace(form: AppointmentForm, shown: Facts, row: Any) -> ResponseReturnValue | None:
+    """Save it; None where it has changed since it was read."""
     text, facts, target = await text_of(row), form.facts(), form.calendar.data
     if text is None:
         return None
     new = patched(text, shown, facts, now())
     if new == text and target == row.calendar_id:
-        return 0
+        return await _unchanged(row.id)
     made = await derived(new)
     kind = "move" if new == text else "edit"
     async with changes.act(db, current_user.user_id, kind, facts.title) as act:
         act.replace(row, made, target)
     await db.commit()
-    return act.id
+    await flash_undo("Saved.", act.id)
+    return _to_detail(row.id)
+
+
+async def _unchanged(appointment_id: int) -> ResponseReturnValue:
+    """It is as wanted already."""
+    await flash("Saved.", "success")
+    return _to_detail(appointment_id)
 
 
 def _to_detail(appointment_id: int | None) -> ResponseReturnValue:

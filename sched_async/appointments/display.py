@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from operator import itemgetter
+from types import SimpleNamespace
 from typing import Any
 
 from ..human_times import clock
 from ..times import all_zones, happens_twice, to_wall
+from .derive import Derived
 
 DAY = timedelta(days=1)
 ZONES = all_zones()
@@ -26,6 +29,7 @@ class Item:
         self.calendar_id = row.calendar_id
         self.title = row.title
         self.location = row.location
+        self.timezone = row.timezone
         self.allday = row.allday
         self._wall: tuple[datetime, datetime] = (row.start, row.end)
         if row.recurrence_id:
@@ -105,6 +109,13 @@ class Item:
 
     def _iso(self, wall: datetime) -> str:
         return wall.date().isoformat() if self.allday else wall.isoformat(timespec="minutes")
+
+
+def item_of(made: Derived, calendar_id: int, zone: str, hours: int) -> Item:
+    """One that is not kept, or not yet."""
+    first = min(made.occurrences, key=itemgetter("recurrence_id"))
+    kept = {**first, **made.columns, "id": None, "calendar_id": calendar_id}
+    return Item(SimpleNamespace(**kept), zone, hours)
 
 
 @dataclass(frozen=True)

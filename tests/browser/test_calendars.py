@@ -21,6 +21,7 @@ async def test_a_person_can_keep_calendars_and_take_back_what_went_wrong(
         await makes_a_calendar(visitor)
         await makes_an_appointment_in_it(visitor)
         await undoes_an_edit_although_there_was_another(visitor)
+        await was_overtaken_by_another_tab(visitor)
         await undoes_a_deletion(visitor)
         await deletes_the_calendar(visitor)
         await finds_it_in_the_trash(visitor)
@@ -60,6 +61,25 @@ async def undoes_an_edit_although_there_was_another(visitor: Visitor) -> None:
         await visitor.look()
     await visitor.press("main button:has-text('Undo')")
     assert await visitor.text("h1") == "Rehearsal"
+
+
+async def was_overtaken_by_another_tab(visitor: Visitor) -> None:
+    path = visitor.path
+    await visitor.press("main a:has-text('Edit')")
+    other = await visitor.page.context.new_page()
+    await other.goto(f"{visitor.base_url}{path}edit/")
+    await other.fill("[name=location]", "Church hall, by the door in Meadow Lane")
+    await other.click("main button")
+    await other.close()
+    await visitor.fill(start="2030-11-25T19:00", description="Bring:\n\nthe black folders")
+    with visitor.expecting(409):
+        await visitor.send()
+        await visitor.look("two versions")
+    await visitor.press("main button:has-text('Save my version')")
+    assert "19:00" in await visitor.text()
+    assert "Church hall" not in await visitor.text()
+    await visitor.press("main .flash button:has-text('Undo')")
+    assert "Church hall" in await visitor.text()
 
 
 async def undoes_a_deletion(visitor: Visitor) -> None:
