@@ -11,7 +11,7 @@ from ..accounts.sessions import current_user, login_required, public
 from ..database import db
 from ..errors import RefusedError
 from ..times import now
-from . import changes, conflicts
+from . import changes, conflicts, overlaps
 from .acts import ChangedError, RepeatedError, TakenError
 from .agenda import Position, read_page
 from .display import Item
@@ -127,7 +127,8 @@ async def _add(form: AppointmentForm) -> ResponseReturnValue | None:
         if not await _refuse(form, error):
             raise
         return None
-    await flash_undo("Saved.", act.id)
+    message = await overlaps.after_saving(act.appointment_id, made, form.calendar_ids)
+    await flash_undo(message, act.id)
     return _to_detail(act.appointment_id)
 
 
@@ -174,7 +175,7 @@ async def _replace(form: AppointmentForm, shown: Facts, row: Any) -> ResponseRet
     async with changes.act(db, current_user.user_id, kind, facts.title) as act:
         act.replace(row, made, target)
     await db.commit()
-    await flash_undo("Saved.", act.id)
+    await flash_undo(await overlaps.after_saving(row.id, made, form.calendar_ids), act.id)
     return _to_detail(row.id)
 
 

@@ -97,6 +97,7 @@ class AppointmentForm(OnceForm):
         self._kept: Facts | None = obj
         self.is_change = obj is not None
         self.calendar.choices = [(one.id, _shown(one)) for one in calendars]
+        self.calendar_ids: list[int] = [one.id for one in calendars]
         self.start.dates_only = self.end.dates_only = bool(self.allday.data)
 
     def validate(self, extra_validators: Any = None) -> bool:

@@ -7,14 +7,14 @@ from ..texts import isolated
 MOST_LETTERS = 60  # a cookie has to hold the message, whatever a title is made of
 
 
-def called(title: str) -> str:
+def called(title: str, letters: int = MOST_LETTERS) -> str:
     """An appointment or a calendar by its name, as a sentence has it.
 
     >>> called("Dentist"), called("")
     ('“Dentist”', '“(no title)”')
     """
-    if len(title) > MOST_LETTERS:
-        title = f"{title[:MOST_LETTERS].rstrip()}…"
+    if len(title) > letters:
+        title = f"{title[:letters].rstrip()}…"
     return f"“{isolated(title or '(no title)')}”"
 
 

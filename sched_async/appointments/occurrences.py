@@ -49,6 +49,8 @@ class Shown(NamedTuple):
     end: datetime
     timezone: str | None
     rrule: str | None
+    status: str | None
+    transparent: bool
 
 
 Found = Row[Any] | Shown
@@ -60,7 +62,14 @@ OF_OCCURRENCE = (
     Occurrence.start_utc,
     Occurrence.end_utc,
 )
-OF_APPOINTMENT = (Appointment.start, Appointment.end, Appointment.timezone, Appointment.rrule)
+OF_APPOINTMENT = (
+    Appointment.start,
+    Appointment.end,
+    Appointment.timezone,
+    Appointment.rrule,
+    Appointment.status,
+    Appointment.transparent,
+)
 UNFINISHED = (
     select(Appointment.id, Appointment.ics, Appointment.calendar_id, Appointment.expanded_until)
     .add_columns(Appointment.title, Appointment.location, *OF_APPOINTMENT)
@@ -69,12 +78,14 @@ UNFINISHED = (
 )
 
 
-async def occurrences(calendars: Sequence[int], a: datetime, b: datetime, zone: str) -> list[Found]:
+async def occurrences(
+    calendars: Sequence[int], a: datetime, b: datetime, zone: str, *, most: int | None = None
+) -> list[Found]:
     """What happens between two instants, to somebody in ``zone``, in order.
 
     What only touches either of them does not count, but for what begins there and takes no time
     by the viewer's clocks, since they skip it.  Floating ones are read 14 hours further, and then
-    cut by these clocks.
+    cut by these clocks.  ``most`` is how many of each range are read, the first ones.
     """
     if not calendars:
         return []
@@ -86,7 +97,7 @@ async def occurrences(calendars: Sequence[int], a: datetime, b: datetime, zone: 
         "floating_b": b + WIDEST,
         "floating_from": a - WIDEST - LONG,
     }
-    found: list[Found] = list(await fetch(_between(len(calendars)), **bounds))
+    found: list[Found] = list(await fetch(_between(len(calendars), most), **bounds))
     found += await _later(calendars, b + WIDEST)
     inside = [row for row in found if begins(row, zone) < b and is_after(row, a, zone)]
     return sorted(inside, key=lambda row: (begins(row, zone), not row.floating, row.id))
@@ -133,18 +144,18 @@ async def _later(calendars: Sequence[int], until: datetime) -> list[Found]:
         for one in await expanding.later(row.ics, row.expanded_until, until):
             title, location = one["title"] or row.title, one["location"] or row.location
             times = (one["floating"], one["allday"], one["start_utc"], one["end_utc"])
-            of_it = (row.start, row.end, row.timezone, row.rrule)
+            of_it = [getattr(row, column.key) for column in OF_APPOINTMENT]
             key = (row.id, one["recurrence_id"], row.calendar_id)
             found.append(Shown(*key, *times, title, location, *of_it))
     return found
 
 
 @cache
-def _between(count: int) -> CompoundSelect[Any]:
+def _between(count: int, most: int | None) -> CompoundSelect[Any]:
     """All streams of so many calendars, in one statement and so of one moment."""
     return union_all(
         *(
-            _with_appointment(_range(number, floating, is_long))
+            _with_appointment(_range(number, floating, is_long, most))
             for number in range(count)
             for floating in STREAMS
             for is_long in (False, True)
@@ -152,14 +163,16 @@ def _between(count: int) -> CompoundSelect[Any]:
     )
 
 
-def _range(number: int, floating: bool, is_long: bool) -> Select[Any]:
+def _range(number: int, floating: bool, is_long: bool, most: int | None) -> Select[Any]:
     name = "floating" if floating else "timed"
     start, end = Occurrence.start_utc, Occurrence.end_utc
     query = _stream(number, floating, is_long).where(
         start < bindparam(f"{name}_b", type_=UtcSeconds),
         end > bindparam(f"{name}_a", type_=UtcSeconds),
     )
-    return query if is_long else query.where(start >= bindparam(f"{name}_from", type_=UtcSeconds))
+    if not is_long:
+        query = query.where(start >= bindparam(f"{name}_from", type_=UtcSeconds))
+    return query if most is None else query.order_by(start).limit(most)
 
 
 def _stream(number: int, floating: bool, is_long: bool) -> Select[Any]:
