@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sched_async.appointments import derive as module
@@ -485,7 +485,6 @@ texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=120)
 
 
 @given(walls, st.timedeltas(timedelta(seconds=1), timedelta(days=400)), zones, texts, texts)
-@settings(max_examples=150, deadline=None)
 def test_what_is_written_is_what_is_read(
     start: datetime, length: timedelta, zone: str | None, title: str, description: str
 ) -> None:
@@ -507,7 +506,6 @@ def test_what_is_written_is_what_is_read(
     st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Tokyo"]),
     st.integers(0, 23),
 )
-@settings(max_examples=150, deadline=None)
 def test_a_rule_gives_what_counting_gives(
     freq: str, every: int, first: date, count: int, zone: str, hour: int
 ) -> None:
@@ -536,7 +534,6 @@ def is_on(freq: str, every: int, first: date, day: date) -> bool:
 
 
 @given(st.text(max_size=300))
-@settings(max_examples=200, deadline=None)
 def test_a_long_line_is_folded_and_comes_together_again(line: str) -> None:
     line = re.sub(r"[\r\n]", "", line.encode("utf-8", "ignore").decode())
     pieces = folded(line).split("\r\n")

@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from quart import Quart
 from sqlalchemy import delete, update
@@ -84,7 +84,7 @@ async def undone(app: Quart, user: User, act_id: int, changed: str = "ask") -> i
 
 
 @pytest.mark.databases("sqlite", "postgresql")
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 async def test_undo_of_any_act_brings_back_all_and_all_stays_sound(
     app: Quart, alice: User, seed: int
 ) -> None:
@@ -140,7 +140,7 @@ async def test_a_check_finds_what_was_broken_among_many(
     app: Quart, alice: User, fault: Any
 ) -> None:
     chance = Random(7)
-    for _ in range(20):
+    for _ in range(10):
         await act_at_random(app, alice, chance)
     one = chance.choice(await all_rows(app, Appointment)).id
     async with app.app_context(), begin() as db:
@@ -165,7 +165,6 @@ FIRST = datetime(1999, 1, 1)
     st.integers(1, 25),
     st.booleans(),
 )
-@settings(max_examples=100, deadline=None, derandomize=True)
 def test_weekdays_of_a_rule_are_those_that_counting_finds(
     freq: str, every: int, weekdays: set[int], first: date, count: int, by_until: bool
 ) -> None:
