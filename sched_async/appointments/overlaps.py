@@ -21,7 +21,7 @@ NAMED = 3
 LETTERS = 40  # of each title: these three, and all else, have to fit into a cookie
 AHEAD = timedelta(days=366)
 MOST_OWN = 100  # occurrences of a series
-MOST = 500  # rows of each range that is read: that bounds what a series costs
+MOST, MOST_OF_SERIES = 100, 500  # rows of each range that is read: that bounds what it costs
 MANY = 50  # from here on they may not be all
 
 
@@ -58,8 +58,9 @@ async def _overlapped(own: Sequence[Any], calendars: Sequence[int], zone: str) -
     """In order, itself as well; what only touches does not count."""
     spans = [(begins(one, zone), ends(one, zone)) for one in own]
     first, last = min(start for start, _ in spans), max(end for _, end in spans)
+    most = MOST if len(own) == 1 else MOST_OF_SERIES
     found = []
-    for row in await occurrences(calendars, first, last, zone, most=MOST):
+    for row in await occurrences(calendars, first, last, zone, most=most):
         begin, end = begins(row, zone), ends(row, zone)
         if _takes_time(row) and any(begin < other and start < end for start, other in spans):
             found.append(row)
