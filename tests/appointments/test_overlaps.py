@@ -158,6 +158,17 @@ async def test_hidden_calendars_count_and_other_peoples_do_not(
     assert told == "Saved. It overlaps “Choir” (14:00 - 15:00)."
 
 
+async def test_times_are_by_the_clock_of_whoever_reads_the_message(
+    app: Quart, alice: User, hers: Client
+) -> None:
+    await add(app, alice, timed("Choir", "2026-11-26T00:30"))
+    async with app.app_context(), begin() as db:
+        db.add(alice)
+        alice.timezone, alice.clock_hours = "Europe/London", 12
+    told = await saved(hers, "12:00", "23:45", timezone="UTC")
+    assert told == "Saved. It overlaps “Choir” (11:30 pm - Thu 26 November, 12:30 am)."
+
+
 async def test_a_series_names_each_that_it_overlaps_within_a_year_once_and_when(
     app: Quart, alice: User, hers: Client
 ) -> None:

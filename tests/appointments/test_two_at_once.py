@@ -1,5 +1,6 @@
 """A form about what somebody has changed or deleted meanwhile: both versions, and either kept."""
 
+import asyncio
 import re
 
 import pytest
@@ -85,6 +86,25 @@ async def test_one_press_saves_what_was_typed_unless_there_is_a_newer_one_again(
     assert (kept.title, kept.allday) == ("Tooth fairy", True)
     page = await hers.post(dentist + "edit/", form=form)
     assert landed(page) == (303, dentist), "the same sent twice is saved already"
+
+
+@both_databases
+async def test_of_two_forms_that_are_sent_at_one_moment_one_is_asked(
+    app: Quart, hers: Client, dentist: str
+) -> None:
+    old = await opened(hers, dentist)
+    titles = ("Orthodontist", "Tooth fairy")
+    responses = await asyncio.gather(*(send(hers, dentist, old, title=one) for one in titles))
+    statuses = [response.status_code for response in responses]
+    assert sorted(statuses) == [303, 409]
+    (kept,) = await all_rows(app, Appointment)
+    assert kept.title == titles[statuses.index(303)]
+    page = await text(responses[statuses.index(409)])
+    mine, other = reversed(titles) if statuses[0] == 303 else titles
+    assert versions(page)["Title Different"] == [
+        f"Your version {mine}",
+        f"The other version {other}",
+    ]
 
 
 @each(
