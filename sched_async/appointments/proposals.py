@@ -1,6 +1,6 @@
 """What a new appointment's form holds at first: the next hour, or what the address proposes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,9 +10,10 @@ from werkzeug.datastructures import MultiDict
 from ..accounts.sessions import current_user
 from ..times import existing, now, to_wall
 from .agenda import LONGEST
-from .forms import AppointmentForm, WallTimeField, midnight
+from .forms import AppointmentForm, midnight
 
 HOUR = timedelta(hours=1)
+NAMES = ("start", "end", "allday", "calendar")
 
 
 def proposal(calendars: Sequence[Any]) -> dict[str, Any]:
@@ -20,24 +21,25 @@ def proposal(calendars: Sequence[Any]) -> dict[str, Any]:
 
     Otherwise an hour from the next full hour on, in the user's zone.
     """
-    zone = current_user.timezone
-    sent = AppointmentForm(MultiDict(request.args), calendars=calendars)
-    is_valid = sent.calendar.validate(sent)
-    allday = bool(sent.allday.data)
-    start, end = _times(sent, allday, zone)
-    return {
-        "start": start,
-        "end": end,
-        "allday": allday,
-        "timezone": zone,
-        "calendar": sent.calendar.data if is_valid else calendars[0].id,
-    }
+    zone, said = current_user.timezone, _said(calendars)
+    allday = "allday" in said and bool(said["allday"].data)
+    start, end = _times(said, allday, zone)
+    calendar = said["calendar"].data if "calendar" in said else calendars[0].id
+    times = {"start": start, "end": end, "allday": allday, "timezone": zone}
+    return {**times, "calendar": calendar}
 
 
-def _times(sent: AppointmentForm, allday: bool, zone: str) -> tuple[datetime, datetime]:
+def _said(calendars: Sequence[Any]) -> dict[str, Any]:
+    """The form's own fields, as far as the address has something valid for them."""
+    if not request.args:
+        return {}
+    form = AppointmentForm(MultiDict(request.args), calendars=calendars)
+    return {name: form[name] for name in NAMES if form[name].validate(form)}
+
+
+def _times(said: Mapping[str, Any], allday: bool, zone: str) -> tuple[datetime, datetime]:
     hour = to_wall(now(), zone).replace(minute=0, second=0, microsecond=0) + HOUR
-    start = _proposed(sent, sent.start, hour) or hour
-    end = _proposed(sent, sent.end, hour)
+    start, end = _wall(said.get("start"), hour) or hour, _wall(said.get("end"), hour)
     if allday:
         start, last = midnight(start), midnight(end or start)
         return start, last if start <= last < start + LONGEST else start
@@ -46,9 +48,9 @@ def _times(sent: AppointmentForm, allday: bool, zone: str) -> tuple[datetime, da
     return start, end if end > start else existing(start + HOUR, zone)
 
 
-def _proposed(sent: AppointmentForm, field: WallTimeField, hour: datetime) -> datetime | None:
+def _wall(field: Any, hour: datetime) -> datetime | None:
     """A day alone has the time of day that is proposed anyway."""
-    if not field.validate(sent):
+    if field is None:
         return None
     wall: datetime = field.data
     return wall if field.has_time else datetime.combine(wall.date(), hour.time())
