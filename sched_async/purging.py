@@ -70,11 +70,11 @@ async def _prune(db: AsyncSession) -> bool:
     some = select(Change.calendar_id, Change.rev).where(Change.act_id <= newest).limit(BATCH)
     rows = (await db.execute(some)).all()
     if rows:
-        here = tuple_(Change.calendar_id, Change.rev).in_([tuple(row) for row in rows])
-        await db.execute(delete(Change).where(here))
         for number in sorted({row.calendar_id for row in rows}):
-            rev = max(row.rev for row in rows if row.calendar_id == number)
-            mine = update(Calendar).where(Calendar.id == number, Calendar.pruned_rev < rev)
-            await db.execute(mine.values(pruned_rev=rev))
+            revs = [row.rev for row in rows if row.calendar_id == number]
+            here = (Change.calendar_id == number, Change.rev.in_(revs))
+            await db.execute(delete(Change).where(*here))
+            mine = update(Calendar).where(Calendar.id == number, Calendar.pruned_rev < max(revs))
+            await db.execute(mine.values(pruned_rev=max(revs)))
         return True
     return await _remove_some(db, Act, over & Act.submission.is_(None)) > 0

@@ -14,17 +14,18 @@ from urllib.parse import urlencode
 import pytest
 from quart import Quart
 from quart.testing.connections import TestHTTPConnection
-from sqlalchemy import Engine, delete, event, func, insert, inspect, literal, select, text
+from sqlalchemy import Engine, delete, event, func, insert, inspect, literal, select, text, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.schema import CheckConstraint
 
-from sched_async import migrations, sqlite
+from sched_async import migrations, purging, sqlite
 from sched_async.accounts.registration.rules import setup_link
 from sched_async.accounts.sessions import public
 from sched_async.app import create_app
+from sched_async.appointments import upkeep
 from sched_async.appointments.derive import derive
 from sched_async.appointments.ics_text import Facts, new_text
 from sched_async.database import Database, begin, db, fetch, migrating, reading, upgrade
@@ -39,7 +40,9 @@ from sched_async.models import (
     Occurrence,
     OneTimeToken,
     User,
+    Zone,
 )
+from sched_async.purging import KEPT
 from sched_async.security.csrf import HEADER
 from sched_async.testing import Client, signed_in
 
@@ -681,6 +684,34 @@ async def test_nothing_that_people_do_reads_a_whole_table(
         assert (await client.get("/setup/made-up/")).status_code == 404
     for name in ("login_session", "one_time_token", "appointment", "user"):
         assert any(name in statement for statement in found), name
+    for statement, given in found.items():
+        steps = await plan(app, statement, given)
+        assert uses_indexes(steps), (statement, steps)
+
+
+@pytest.mark.own_database
+async def test_neither_calendars_nor_the_daily_work_read_a_whole_table(
+    app: Quart, hers: Client, alice: User
+) -> None:
+    await add(app, alice, timed("Dentist", "2030-01-01T09:00"), timed("Fair", "2030-01-02T09:00"))
+    async with app.app_context(), begin() as session:
+        first = update(Appointment).where(Appointment.id == 1)
+        await session.execute(first.values(expanded_until=datetime.now(UTC)))
+        long_ago = datetime.now(UTC) - KEPT - HOUR
+        await session.execute(update(Act).where(Act.id == 1).values(made_at=long_ago))
+        await session.execute(delete(Zone).where(Zone.name == upkeep.VERSION))
+    with statements(app) as found:
+        for path in ("create/", "1/hide/", "1/show/", "1/default/", "1/edit/", "1/delete/"):
+            answer = await hers.post(f"/calendars/{path}", form={"name": path, "color": "rose"})
+            assert answer.status_code == 303, path
+        for undo in re.findall(r"/undo/\d+/", await page_text(await hers.get("/trash/"))):
+            assert (await hers.post(undo)).status_code == 303
+        async with app.app_context():
+            async with begin() as session:
+                gone = update(Calendar).where(Calendar.id == 2)
+                await session.execute(gone.values(deleted_at=long_ago))
+            for work in (upkeep.work_off_version, upkeep.move_horizon, purging.purge):
+                await work()
     for statement, given in found.items():
         steps = await plan(app, statement, given)
         assert uses_indexes(steps), (statement, steps)

@@ -53,6 +53,20 @@ class Step:
     """The revision that it makes in each calendar."""
 
     @property
+    def uid(self) -> str:
+        """What it will be called."""
+        return str(self.derived.columns["uid"] if self.derived else self.before.uid)
+
+    @property
+    def href_then(self) -> str | None:
+        return self.href or (self.before.href if self.before else None)
+
+    @property
+    def is_renamed(self) -> bool:
+        """Whether a calendar gets a name that it did not have for it."""
+        return self.source != self.target or self.uid != self.before.uid
+
+    @property
     def calendars(self) -> set[int]:
         return {one for one in (self.source, self.target) if one is not None}
 

@@ -72,6 +72,10 @@ class Page:
     after: Position | None
     calendars: dict[int, Any]
 
+    @property
+    def items(self) -> list[Item]:
+        return [item for day in self.days for item in day.items]
+
 
 async def read_page(
     user_id: int, zone: str, hours: int = 24, *, past: bool, after: Position | None

@@ -162,21 +162,37 @@ async def _compare(db: AsyncSession, steps: Iterable[Step]) -> None:
 
 
 async def _refuse_taken(db: AsyncSession, steps: Iterable[Step]) -> None:
-    """A name must be free in the calendar that an appointment comes to, and not come twice."""
+    """A name must be free in the calendar that an appointment comes to, and not come twice.
+
+    What is deleted in the same act goes first, and is not in the way.
+    """
+    gone = {step.id for step in steps if step.target is None}
+    coming: dict[int, list[Step]] = {}
     for step in steps:
-        if step.target is None or step.is_fresh:
-            continue
-        uid = step.derived.columns["uid"] if step.derived else step.before.uid
-        href = step.href or (step.before.href if step.before else None)
-        if step.source == step.target and uid == step.before.uid:
-            continue
-        same = Appointment.uid == uid
-        if href is not None:
-            same |= Appointment.href == href
-        query = select(Appointment.id).where(Appointment.calendar_id == step.target, same)
-        others = [number for number in await db.scalars(query) if number != step.id]
-        if others:
+        if step.target is not None and step.is_renamed and not step.is_fresh:
+            coming.setdefault(step.target, []).append(step)
+    for calendar_id, here in coming.items():
+        await _refuse_names(db, Appointment.uid, calendar_id, [one.uid for one in here], gone)
+        stay = {one.id for one in here if one.source == calendar_id}  # under their old address
+        hrefs = [href for one in here if (href := one.href_then) is not None]
+        await _refuse_names(db, Appointment.href, calendar_id, hrefs, gone | stay)
+
+
+async def _refuse_names(
+    db: AsyncSession, column: Any, calendar_id: int, names: Sequence[str], fine: set[int | None]
+) -> None:
+    if len(names) > len(set(names)):
+        raise TakenError
+    for some in storing.batches(names):
+        query = _named(column.key)
+        if set(await db.scalars(query, {"calendar": calendar_id, "names": some})) - fine:
             raise TakenError
+
+
+@cache
+def _named(column: str) -> Any:
+    names = getattr(Appointment, column).in_(bindparam("names", expanding=True))
+    return select(Appointment.id).where(Appointment.calendar_id == bindparam("calendar"), names)
 
 
 async def _apply(db: AsyncSession, steps: Sequence[Step], revs: dict[int, int]) -> Growth:

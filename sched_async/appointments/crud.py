@@ -61,6 +61,7 @@ async def index() -> ResponseReturnValue:
         past=past,
         more_url=more_url,
         is_later_page=after is not None,
+        ends_early=not past and more_url is None and any(one.is_endless for one in page.items),
         zone=user.timezone,
     )
 

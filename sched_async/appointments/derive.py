@@ -282,6 +282,10 @@ def _check(events: list[Part], masters: list[Part]) -> None:
     uids = {event.text("UID") for event in events}
     if not events:
         raise RefusedError("It holds no appointment.")
+    if any(line.param("RANGE") for event in events for line in event.all("RECURRENCE-ID")):
+        raise RefusedError(
+            "It changes one and all that follow it (RANGE), which few calendars understand."
+        )
     if len(uids) > 1 or len(masters) > 1:
         raise RefusedError("It holds more than one appointment.")
     if not 0 < len(uids.pop()) <= MOST_UID:

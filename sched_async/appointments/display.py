@@ -1,5 +1,6 @@
 """An appointment as its viewer reads it: in their zone, in words."""
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -13,6 +14,7 @@ from .derive import Derived
 
 DAY = timedelta(days=1)
 ZONES = all_zones()
+ENDS = re.compile(r"\b(COUNT|UNTIL)=", re.IGNORECASE)
 
 
 class Item:
@@ -38,6 +40,12 @@ class Item:
         if not row.floating and row.timezone != zone:
             self._local = (to_wall(row.start_utc, zone), to_wall(row.end_utc, zone))
         self.first_day = self._local[0].date()
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether it repeats without end."""
+        rule: str | None = self._row.rrule
+        return rule is not None and not ENDS.search(rule)
 
     def _walls(self) -> tuple[datetime, datetime]:
         """One of a series by the clocks of its own zone."""

@@ -121,6 +121,8 @@ async def _refuse_gone_calendars(
     needed |= {
         there[plan.appointment_id].calendar_id for plan in plans if plan.appointment_id in there
     }
+    if not needed:
+        return
     query = select(Calendar.name).where(Calendar.user_id == user_id, Calendar.id.in_(needed))
     async with reading() as db:
         name = await db.scalar(query.where(Calendar.deleted_at.is_not(None)).limit(1))

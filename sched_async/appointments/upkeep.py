@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..database import begin, reading
@@ -47,7 +47,7 @@ async def work_off_version() -> None:
 
 async def _is_any() -> bool:
     async with reading() as db:
-        return await db.scalar(select(Appointment.id).limit(1)) is not None
+        return await db.scalar(select(func.max(Appointment.id))) is not None
 
 
 async def again(condition: ColumnElement[bool]) -> None:

@@ -211,6 +211,29 @@ async def test_what_another_has_taken_meanwhile_is_not_taken_from_it(
     assert await rows(app) == before
 
 
+async def test_one_act_gives_no_name_twice_but_may_take_one_that_it_deletes(
+    app: Quart, alice: User, calendars: tuple[int, int]
+) -> None:
+    first, second = calendars
+    await do(app, alice, "create", lambda act: act.put(first, made(), href="1.ics"))
+    one = await current(app)
+    same, other = derive(one.ics, now()), made("Other")
+    before = await rows(app)
+    for steps in (
+        [lambda act: act.put(second, same), lambda act: act.put(second, same)],
+        [lambda act: act.put(second, same), lambda act: act.move(one, second)],
+        [lambda act: act.put(first, same)],
+        [lambda act: act.put(first, other, href="1.ics")],
+        [lambda act: act.put(second, same, href="2"), lambda act: act.put(second, other, href="2")],
+    ):
+        with pytest.raises(TakenError):
+            await do(app, alice, "import", *steps)
+        assert await rows(app) == before
+    replacing = (lambda act: act.delete(one), lambda act: act.put(first, same, href="1.ics"))
+    await do(app, alice, "import", *replacing)
+    assert (await current(app)).id != one.id
+
+
 async def test_what_was_changed_meanwhile_is_not_written_over(
     app: Quart, alice: User, mallory: User, calendars: tuple[int, int]
 ) -> None:

@@ -381,6 +381,13 @@ def test_a_series_that_ends_is_kept_whole() -> None:
         (calendar("DTSTART:20270101T090000|SUMMARY:\ud800"), "not calendar data"),
         (calendar("DTSTART:20270101T090000", "DTSTART:20270102T090000"), "more than one"),
         (calendar("DTSTART:20270101T090000").replace("UID:1", "UID:"), "UID must have"),
+        (
+            calendar(
+                "DTSTART:20270101T090000|RRULE:FREQ=DAILY",
+                "RECURRENCE-ID;RANGE=THISANDFUTURE:20270103T090000|DTSTART:20270103T100000",
+            ),
+            "all that follow it",
+        ),
         (calendar("DTSTART:20270101T090000|RRULE:FREQ=DAILY|RRULE:FREQ=WEEKLY"), "than one rule"),
         (calendar("DTSTART:20270101T090000|RRULE:FREQ=MINUTELY;COUNT=2"), "more often than hourly"),
         (calendar("DTSTART:20270101T090000|RRULE:FREQ=DAILY;BYMINUTE=0,30"), "more often"),

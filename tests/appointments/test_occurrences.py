@@ -154,6 +154,23 @@ async def test_the_list_goes_over_calendars_and_series(
     assert titles(past) == ["Work", "Lunch"] * 4
 
 
+async def test_the_list_says_that_it_ends_where_what_is_endless_is_not_followed_further(
+    app: Quart, alice: User, hers: Client
+) -> None:
+    ends = "What repeats without end is listed for two years."
+    start = "DTSTART;TZID=Europe/Berlin:20261201T120000"
+    await keep(app, alice, series("Lunch", start, "RRULE:FREQ=YEARLY;COUNT=3"))
+    assert ends not in await text(await hers.get(LIST))
+    await keep(app, alice, series("Feast", start, "RRULE:FREQ=YEARLY"))
+    assert ends in await text(await hers.get(LIST))
+    await keep(app, alice, series("Bread", start, "RRULE:FREQ=WEEKLY"))
+    page = await text(await hers.get(LIST))
+    assert ends not in page, "the end is on a later page"
+    while following := more(page):
+        page = await text(await hers.get(following))
+    assert ends in page
+
+
 async def test_fifty_calendars_are_one_list(app: Quart, alice: User, hers: Client) -> None:
     for number in range(49):
         one = series("A", f"DTSTART:202612{number % 28 + 1:02}T090000Z")
