@@ -18,8 +18,8 @@ from ..times import now
 from .display import Item, item_of
 from .expanding import derived
 from .forms import AppointmentForm
-from .ics_text import Facts, new_text
-from .reading import facts_of, own_calendars, revision_of
+from .ics_text import Facts, patched
+from .reading import facts_of, own_calendars, revision_of, text_of
 
 FIELDS = ("title", "when", "timezone", "location", "calendar", "description")
 DELETED = (
@@ -29,7 +29,10 @@ DELETED = (
 
 
 async def show_both(form: AppointmentForm, row: Any) -> ResponseReturnValue | None:
-    """The page with what was sent and what is kept; None where these are the same."""
+    """The page with what was sent and what is kept; None where these are the same.
+
+    Raises ChangedError and RefusedError, as saving would.
+    """
     mine, theirs = form.facts(), facts_of(row)
     differing = _differing(mine, theirs)
     if form.calendar.data != row.calendar_id:
@@ -42,7 +45,7 @@ async def show_both(form: AppointmentForm, row: Any) -> ResponseReturnValue | No
         appointment_id=row.id,
         names=FIELDS,
         differing=differing,
-        mine=await _item(mine, form.calendar.data),
+        mine=await _item(row, mine, form.calendar.data),
         theirs=Item(row, current_user.timezone, current_user.clock_hours),
         calendars={one.id: one for one in await own_calendars()},
         sent=[(name, revision_of(row) if name == "revision" else value) for name, value in sent],
@@ -60,9 +63,9 @@ def _differing(mine: Facts, theirs: Facts) -> set[str]:
     return found | {"when"} if when != other_when else found
 
 
-async def _item(facts: Facts, calendar_id: int) -> Item:
-    """What was sent, as it would be shown."""
-    made = await derived(new_text(facts, now()))
+async def _item(row: Any, wanted: Facts, calendar_id: int) -> Item:
+    """What was sent, as it would be shown if it were saved."""
+    made = await derived(patched(await text_of(row), facts_of(row), wanted, now()))
     return item_of(made, calendar_id, current_user.timezone, current_user.clock_hours)
 
 

@@ -137,11 +137,10 @@ async def _save(form: AppointmentForm, row: Any) -> ResponseReturnValue | None:
     """Change it as the form differs from what is kept; once more where that has changed."""
     appointment_id, shown = row.id, facts_of(row)
     while row is not None:
-        if form.revision.data and form.revision.data != revision_of(row):
-            return await conflicts.show_both(form, row) or await _unchanged(appointment_id)
         try:
-            if answer := await _replace(form, shown, row):
-                return answer
+            if form.revision.data and form.revision.data != revision_of(row):
+                return await conflicts.show_both(form, row) or await _unchanged(appointment_id)
+            return await _replace(form, shown, row)
         except (ChangedError, RefusedError, TakenError) as error:
             await db.rollback()
             if await _refuse(form, error):
@@ -163,11 +162,8 @@ async def _refuse(form: AppointmentForm, error: Exception) -> bool:
     return True
 
 
-async def _replace(form: AppointmentForm, shown: Facts, row: Any) -> ResponseReturnValue | None:
-    """Save it; None where it has changed since it was read."""
+async def _replace(form: AppointmentForm, shown: Facts, row: Any) -> ResponseReturnValue:
     text, facts, target = await text_of(row), form.facts(), form.calendar.data
-    if text is None:
-        return None
     new = patched(text, shown, facts, now())
     if new == text and target == row.calendar_id:
         return await _unchanged(row.id)

@@ -9,6 +9,7 @@ from sqlalchemy import Row, bindparam, func, select
 from ..accounts.sessions import current_user
 from ..database import fetch
 from ..models import Appointment, Calendar, Occurrence
+from .acts import ChangedError
 from .ics_text import Facts
 
 COLUMNS = (
@@ -80,10 +81,12 @@ async def own_calendar(calendar_id: int) -> Row[Any]:
     return found[0] if found else abort(404)
 
 
-async def text_of(row: Row[Any]) -> str | None:
-    """None when the appointment has changed since it was read."""
+async def text_of(row: Row[Any]) -> str:
+    """Raises ChangedError when the appointment has changed since it was read."""
     rows = await fetch(TEXT, id=row.id, rev=row.rev)
-    return str(rows[0].ics) if rows else None
+    if not rows:
+        raise ChangedError({row.id})
+    return str(rows[0].ics)
 
 
 def facts_of(row: Any) -> Facts:

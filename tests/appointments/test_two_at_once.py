@@ -14,7 +14,13 @@ from sched_async.testing import Client, signed_in
 from ..pages import hidden_fields, text
 from ..rows import all_rows
 from ..tables import each
-from . import CREATE, DENTIST, landed, make, problem, value
+from . import CREATE, DENTIST, landed, make, problem, put, value
+
+ZONE = [
+    *("BEGIN:VTIMEZONE", "TZID:Ours", "BEGIN:STANDARD", "DTSTART:20000101T000000"),
+    *("TZOFFSETFROM:+0530", "TZOFFSETTO:+0530", "END:STANDARD", "END:VTIMEZONE"),
+]
+ENDS = ["END:VEVENT", "END:VCALENDAR", ""]
 
 both_databases = pytest.mark.databases("sqlite", "postgresql")
 
@@ -155,6 +161,24 @@ async def test_another_calendar_is_a_difference(
     ]
     await hers.post(dentist + "edit/", form=await hidden_fields(page))
     assert (await all_rows(app, Appointment))[0].calendar_id == kept.calendar_id
+
+
+async def test_mine_is_shown_as_it_would_be_saved_over_what_another_program_wrote(
+    app: Quart, alice: User, hers: Client
+) -> None:
+    """Its zone is known by its own rules only, and its seconds are not in the form."""
+    begins = "DTSTART;TZID=Ours:20300506T090030"
+    lines = [*ZONE, "BEGIN:VEVENT", "UID:1", "DTSTAMP:20261124T083000Z", begins, "DURATION:PT1H"]
+    (number,) = await put(app, alice, "\r\n".join(["BEGIN:VCALENDAR", *lines, *ENDS]))
+    address = f"/appointments/{number}/"
+    old = await opened(hers, address)
+    form = {"title": "Yoga", "timezone": "Ours", "location": "", "description": ""}
+    assert (await send(hers, address, form)).status_code == 303
+    page = await text(await send(hers, address, form | old, end="2030-05-06T10:30"))
+    assert versions(page)["When Different"] == [
+        "Your version Monday, 6 May 2030 05:30 \u2013 07:00 · 1 hour, 29 minutes, 30 seconds",
+        "The other version Monday, 6 May 2030 05:30 \u2013 06:30 · 1 hour",
+    ]
 
 
 # Deleted
