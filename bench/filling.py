@@ -24,10 +24,15 @@ TITLE = "Meeting number"
 SHOWN = 7  # the id of one of them
 
 
+def first_day() -> datetime:
+    """The first of the next month, so that one month shows all fifty."""
+    return (datetime.now().replace(day=28) + timedelta(days=4)).replace(day=1)
+
+
 def appointments() -> list[dict[str, object]]:
-    """Two a day, from tomorrow on, with a place and a few words."""
-    tomorrow = datetime.now().replace(hour=9, minute=0, second=0, microsecond=0) + timedelta(days=1)
-    starts = [tomorrow + timedelta(hours=12 * number) for number in range(50)]
+    """Two a day, with a place and a few words."""
+    begin = first_day().replace(hour=9, minute=0, second=0, microsecond=0)
+    starts = [begin + timedelta(hours=12 * number) for number in range(50)]
     return [
         {
             "title": f"{TITLE} {number}",

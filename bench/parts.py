@@ -96,7 +96,8 @@ async def measure(folder: Path, count: int) -> None:
         cookies = await sign_in(app)
         asking = Asking(app, cookies)
         shown = f"/appointments/{filling.SHOWN}/"
-        for page in ("/health/live", "/appointments/", shown, f"{shown}edit/"):
+        month = f"/calendar/month/{filling.first_day():%Y-%m}/"
+        for page in ("/health/live", "/appointments/", shown, f"{shown}edit/", month):
             asking.path = page
             print(f"{page}: {await processor_time(asking.ask, count):.2f} ms")
         async with app.test_request_context("/appointments/", headers={"Cookie": cookies}):

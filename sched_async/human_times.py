@@ -1,6 +1,6 @@
 """A moment as people say it: in their zone, by their clock, and near days by name."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from .models import User
 from .times import now, to_wall
@@ -42,7 +42,7 @@ def day_in_words(day: date, today: date) -> str:
     return f"{day.day} {day:%B}" if day.year == today.year else f"{day.day} {day:%B %Y}"
 
 
-def clock(wall: datetime, hours: int) -> str:
+def clock(wall: datetime | time, hours: int) -> str:
     """The time of day by a clock of 24 or of 12 hours.
 
     >>> clock(datetime(2026, 11, 24, 9, 5), 24)
@@ -53,3 +53,14 @@ def clock(wall: datetime, hours: int) -> str:
     if hours == 24:
         return f"{wall.hour:02}:{wall.minute:02}"
     return f"{(wall.hour - 1) % 12 + 1}:{wall.minute:02} {'am' if wall.hour < 12 else 'pm'}"
+
+
+def short_clock(wall: datetime | time, hours: int) -> str:
+    """The same where there is little room.
+
+    >>> short_clock(datetime(2026, 11, 24, 14), 24), short_clock(datetime(2026, 11, 24, 14), 12)
+    ('14:00', '2pm')
+    >>> short_clock(datetime(2026, 11, 24, 14, 15), 12)
+    '2:15pm'
+    """
+    return clock(wall, hours).replace(":00 ", "").replace(" ", "")

@@ -14,6 +14,7 @@ from typing import Any
 
 import jinja2
 from jinja2.bccache import Bucket
+from jinja2.runtime import Macro
 from quart import Quart, has_request_context, request
 
 PLACE = 8_000_000_000_000_000  # and what follows stand for ids while a shape is made
@@ -22,6 +23,7 @@ PLACE = 8_000_000_000_000_000  # and what follows stand for ids while a shape is
 def init_app(app: Quart) -> None:
     app.jinja_environment = Environment  # type: ignore[assignment]
     addresses = Addresses(app)
+    app.jinja_env.globals["once"] = Once()
     app.update_template_context = partial(add_context, app, addresses)  # type: ignore
 
 
@@ -101,3 +103,22 @@ class Addresses:
         for name, stand_in in ids.items():
             shape = shape.replace(str(stand_in), f"{{{name}}}")
         return shape
+
+
+class Once:
+    """``once(macro, …)`` in a template: what a macro makes of the same arguments, made once.
+
+    For what many pages have in common and asks nothing of the page around it.
+    """
+
+    def __init__(self, most: int = 8192) -> None:
+        self.most = most
+        self.made: dict[tuple[Any, ...], str] = {}
+
+    def __call__(self, macro: Macro, *arguments: Any) -> str:
+        key = (macro.name, *arguments)
+        if key not in self.made:
+            if len(self.made) >= self.most:
+                self.made.clear()
+            self.made[key] = macro(*arguments)
+        return self.made[key]

@@ -100,6 +100,8 @@ ARGUMENTS = {
     "user_id": 1,
     "act_id": 1,
     "act": "sign-out",
+    "view": "month",
+    "key": "2026-11",
 }
 # The purpose of the token in the address of a link.
 LINKS = {

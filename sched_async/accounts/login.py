@@ -139,7 +139,12 @@ async def complete_login(
         await flash("Your account will not be deleted.", "success")
     if form := CarriedForm.parse(carried):
         return await form.send_again(SIGNED_IN)
-    return redirect(local_path(wanted), 303)
+    return redirect(local_path(wanted) if wanted else start_page(user), 303)
+
+
+def start_page(user: User) -> str:
+    """Where somebody lands who did not ask for a page."""
+    return url_for("views.index" if user.start_view else "appointments.index")
 
 
 async def _keep(user_id: int) -> bool:

@@ -13,6 +13,7 @@ from ..accounts.sessions import current_user, login_required
 from ..database import SAFE_METHODS, db, fetch
 from ..errors import RefusedError, http_error
 from ..forms import LineField, OnceForm
+from ..local_paths import local_path
 from ..models import Act, Calendar, UtcSeconds
 from ..plurals import counted
 from ..purging import KEPT
@@ -84,19 +85,23 @@ async def edit(calendar_id: int) -> ResponseReturnValue:
 @login_required
 async def hide(calendar_id: int) -> ResponseReturnValue:
     """Leave what is in it out of lists."""
-    name = called((await own_calendar(calendar_id)).name)
-    await calendar_changes.change(db, current_user.user_id, calendar_id, is_hidden=True)
-    await db.commit()
-    return await _done(f"{name} is now hidden.")
+    return await _set_hidden(calendar_id, True, "{} is now hidden.")
 
 
 @blueprint.route("/<int:calendar_id>/show/", methods=["POST"])
 @login_required
 async def show(calendar_id: int) -> ResponseReturnValue:
+    return await _set_hidden(calendar_id, False, "{} is shown again.")
+
+
+async def _set_hidden(calendar_id: int, is_hidden: bool, sentence: str) -> ResponseReturnValue:
+    """A view of the calendar, named by ``next``, shows by itself what has been done."""
     name = called((await own_calendar(calendar_id)).name)
-    await calendar_changes.change(db, current_user.user_id, calendar_id, is_hidden=False)
+    await calendar_changes.change(db, current_user.user_id, calendar_id, is_hidden=is_hidden)
     await db.commit()
-    return await _done(f"{name} is shown again.")
+    if (view := (await request.form).get("next", "")).startswith(url_for("views.index")):
+        return redirect(local_path(view), 303)
+    return await _done(sentence.format(name))
 
 
 @blueprint.route("/<int:calendar_id>/default/", methods=["POST"])

@@ -10,6 +10,7 @@ from werkzeug.datastructures import MultiDict
 from ..accounts.sessions import current_user, login_required, public
 from ..database import db
 from ..errors import RefusedError
+from ..local_paths import local_path
 from ..times import now
 from . import changes, conflicts, overlaps
 from .acts import ChangedError, RepeatedError, TakenError
@@ -183,6 +184,10 @@ async def _unchanged(appointment_id: int) -> ResponseReturnValue:
 
 
 def _to_detail(appointment_id: int | None) -> ResponseReturnValue:
+    """Or back to the view of the calendar where it was dragged, which ``?next=`` names."""
+    view = request.args.get("next", "")
+    if view.startswith(url_for("views.index")):
+        return redirect(local_path(view), 303)
     return redirect(url_for(".detail", appointment_id=appointment_id), 303)
 
 

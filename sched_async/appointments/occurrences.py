@@ -9,6 +9,7 @@ their own: they are few, and nothing else has to be looked for that far back.
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -24,11 +25,13 @@ from sqlalchemy import (
 
 from ..database import fetch
 from ..models import Appointment, Occurrence, UtcSeconds
-from ..times import changes, first_instant, to_wall
+from ..times import changes, first_instant, now, to_wall
 from . import expanding
-from .derive import LONG
+from .derive import AHEAD, LONG
+from .words import holding, word_values
 
 WIDEST = timedelta(hours=14)  # from UTC to any clock
+ALWAYS_KEPT = AHEAD - timedelta(days=31)  # the daily job may be late
 STREAMS = (True, False)  # floating, and timed
 LAST_KEY = "~"  # behind every recurrence_id
 
@@ -72,16 +75,24 @@ OF_APPOINTMENT = (
 )
 UNFINISHED = (
     select(Appointment.id, Appointment.ics, Appointment.calendar_id, Appointment.expanded_until)
-    .add_columns(Appointment.title, Appointment.location, *OF_APPOINTMENT)
+    .add_columns(Appointment.title, Appointment.location, Appointment.search, *OF_APPOINTMENT)
     .where(Appointment.calendar_id.in_(bindparam("calendars", expanding=True)))
     .where(Appointment.expanded_until < bindparam("until", type_=UtcSeconds))
 )
 
 
 async def occurrences(
-    calendars: Sequence[int], a: datetime, b: datetime, zone: str, *, most: int | None = None
+    calendars: Sequence[int],
+    a: datetime,
+    b: datetime,
+    zone: str,
+    *,
+    words: Sequence[str] = (),
+    most: int | None = None,
 ) -> list[Found]:
     """What happens between two instants, to somebody in ``zone``, in order.
+
+    With ``words`` only what holds each of them (see ``words``).
 
     What only touches either of them does not count, but for what begins there and takes no time
     by the viewer's clocks, since they skip it.  Floating ones are read 14 hours further, and then
@@ -89,7 +100,7 @@ async def occurrences(
     """
     if not calendars:
         return []
-    bounds = _calendar_values(calendars) | {
+    bounds = {
         "timed_a": a,
         "timed_b": b,
         "timed_from": a - LONG,
@@ -97,15 +108,15 @@ async def occurrences(
         "floating_b": b + WIDEST,
         "floating_from": a - WIDEST - LONG,
     }
-    found: list[Found] = list(await fetch(_between(len(calendars), most), **bounds))
-    found += await _later(calendars, b + WIDEST)
-    inside = [row for row in found if begins(row, zone) < b and is_after(row, a, zone)]
-    return sorted(inside, key=lambda row: (begins(row, zone), not row.floating, row.id))
-
-
-def is_after(row: Found, a: datetime, zone: str) -> bool:
-    """Whether it is not over by then."""
-    return ends(row, zone) > a or begins(row, zone) >= a
+    values = _calendar_values(calendars) | bounds | word_values(words)
+    found: list[Found] = list(await fetch(_between(len(calendars), len(words), most), **values))
+    found += await _later(calendars, b + WIDEST, words)
+    inside = [
+        (begin, not row.floating, row.id, row.recurrence_id, row)
+        for row in found
+        if (begin := begins(row, zone)) < b and (begin >= a or ends(row, zone) > a)
+    ]
+    return [row for *_, row in sorted(inside, key=itemgetter(0, 1, 2, 3))]
 
 
 def begins(row: Found, zone: str) -> datetime:
@@ -137,11 +148,18 @@ def last_begun(moment: datetime, zone: str) -> datetime:
     return max(wall, before).replace(tzinfo=UTC)
 
 
-async def _later(calendars: Sequence[int], until: datetime) -> list[Found]:
-    """What series without end have beyond the rows that are kept; nothing is written."""
+async def _later(calendars: Sequence[int], until: datetime, words: Sequence[str]) -> list[Found]:
+    """What series without end have beyond the rows that are kept; nothing is written.
+
+    These reach so far that nobody has to ask for a day in the next year (see ``derive``).
+    """
+    if until < now() + ALWAYS_KEPT:
+        return []
     found: list[Found] = []
     for row in await fetch(UNFINISHED, calendars=list(calendars), until=until):
         for one in await expanding.later(row.ics, row.expanded_until, until):
+            if not all(word in (one["search"] or row.search) for word in words):
+                continue
             title, location = one["title"] or row.title, one["location"] or row.location
             times = (one["floating"], one["allday"], one["start_utc"], one["end_utc"])
             of_it = [getattr(row, column.key) for column in OF_APPOINTMENT]
@@ -151,11 +169,11 @@ async def _later(calendars: Sequence[int], until: datetime) -> list[Found]:
 
 
 @cache
-def _between(count: int, most: int | None) -> CompoundSelect[Any]:
+def _between(count: int, words: int, most: int | None) -> CompoundSelect[Any]:
     """All streams of so many calendars, in one statement and so of one moment."""
     return union_all(
         *(
-            _with_appointment(_range(number, floating, is_long, most))
+            with_appointment(_range(number, floating, is_long, most), words=words)
             for number in range(count)
             for floating in STREAMS
             for is_long in (False, True)
@@ -184,14 +202,19 @@ def _stream(number: int, floating: bool, is_long: bool) -> Select[Any]:
     )
 
 
-def _with_appointment(query: Select[Any] | CompoundSelect[Any]) -> Select[Any]:
-    """The same rows with what is shown of them; texts of an occurrence go before the series'."""
+def with_appointment(
+    query: Select[Any] | CompoundSelect[Any], *more: str, words: int = 0
+) -> Select[Any]:
+    """The same rows with what is shown of them; texts of an occurrence go before the series'.
+
+    ``more`` are names of further columns of the query.
+    """
     keys = query.subquery()
     shown = Occurrence.__table__.alias("shown")
     its = (shown.c.appointment_id == keys.c.appointment_id) & (
         shown.c.recurrence_id == keys.c.recurrence_id
     )
-    return (
+    found = (
         select(
             keys.c.appointment_id.label("id"),
             keys.c.recurrence_id,
@@ -203,10 +226,13 @@ def _with_appointment(query: Select[Any] | CompoundSelect[Any]) -> Select[Any]:
             func.coalesce(shown.c.title, Appointment.title).label("title"),
             func.coalesce(shown.c.location, Appointment.location).label("location"),
             *OF_APPOINTMENT,
+            *(keys.c[name] for name in more),
         )
         .join_from(keys, shown, its)
         .join(Appointment, Appointment.id == keys.c.appointment_id)
     )
+    texts = func.coalesce(shown.c.search, Appointment.search)
+    return found.where(holding(texts, words)) if words else found
 
 
 def _calendar_values(calendars: Sequence[int]) -> dict[str, Any]:
@@ -249,7 +275,7 @@ def _first(count: int, floating: bool, size: int, past: bool, begun: bool) -> Se
     ).subquery()
     order = [each.c.start_utc, each.c.appointment_id, each.c.recurrence_id]
     merged = select(each).order_by(*(column.desc() if past else column for column in order))
-    return _with_appointment(merged.limit(size))
+    return with_appointment(merged.limit(size))
 
 
 def _in_order(number: int, floating: bool, is_long: bool, past: bool, begun: bool) -> Select[Any]:

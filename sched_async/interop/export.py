@@ -34,6 +34,7 @@ PROFILE_FIELDS = (
     "timezone",
     "week_start",
     "clock_hours",
+    "start_view",
     "created_at",
     "is_admin",
     "needs_second_factor",

@@ -36,6 +36,8 @@ class User(Base):
     week_start: Mapped[int] = mapped_column(SmallInteger, default=1)
     """ISO's number of a day: 1 is Monday, 7 is Sunday."""
     clock_hours: Mapped[int] = mapped_column(SmallInteger, default=24)
+    start_view: Mapped[str] = mapped_column(String(16), default="")
+    """Where somebody lands: a view of the calendar, or where it is empty the list."""
     delete_at: Mapped[datetime | None] = mapped_column(UtcSeconds, index=True)
     """When the account goes, unless its owner signs in before."""
     needs_second_factor: Mapped[bool] = mapped_column(default=False)

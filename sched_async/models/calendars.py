@@ -29,6 +29,7 @@ IN_TRASH = text(
     "undone_at IS NULL AND kind NOT IN ('create', 'create_calendar', 'remembered', 'restore')"
 )
 """Acts by which something may have been lost; of the others there can be very many."""
+HAS_OWN_TEXTS = text("search IS NOT NULL")
 
 
 class Calendar(Base):
@@ -127,6 +128,12 @@ class Occurrence(Base):
             "appointment_id",
             "recurrence_id",
             "end_utc",
+        ),
+        Index(
+            "ix_occurrence_own_texts",
+            "calendar_id",
+            sqlite_where=HAS_OWN_TEXTS,
+            postgresql_where=HAS_OWN_TEXTS,
         ),
     )
 

@@ -17,8 +17,15 @@ from ..registration.rules import MAX_NAME, canonical_name
 from ..sessions import current_user, login_required
 
 WEEK_STARTS: dict[Any, str] = {1: "Monday", 6: "Saturday", 7: "Sunday"}
-FIELDS = ("name", "timezone", "week_start", "clock_hours")
+FIELDS = ("name", "timezone", "week_start", "clock_hours", "start_view")
 CLOCKS: dict[Any, str] = {24: "24-hour (14:30)", 12: "12-hour (2:30 pm)"}
+START_VIEWS = {
+    "": "The list of appointments",
+    "month": "The month",
+    "week": "The week",
+    "day": "The day",
+    "agenda": "The agenda",
+}
 
 blueprint = Blueprint("profile", __name__, url_prefix="/account/profile")
 
@@ -28,6 +35,7 @@ class ProfileForm(Form):
     timezone = StringField("Time zone", [InputRequired(), Checked(canonical_zone)], [stripped])
     week_start = SelectField("Week starts on", coerce=int, choices=WEEK_STARTS)
     clock_hours = SelectField("Time format", coerce=int, choices=CLOCKS)
+    start_view = SelectField("Start with", choices=START_VIEWS, default="")
 
 
 @blueprint.route("/", methods=["GET", "POST"])

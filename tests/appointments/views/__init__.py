@@ -1,0 +1,1 @@
+"""The calendar by month, week, day and as an agenda."""
