@@ -26,6 +26,7 @@ from .reading import (
     find_appointment,
     own_appointment,
     own_calendars,
+    own_occurrence,
     revision_of,
     text_of,
 )
@@ -85,9 +86,10 @@ async def create() -> ResponseReturnValue:
 @blueprint.route("/appointments/<int:appointment_id>/")
 @login_required
 async def detail(appointment_id: int) -> ResponseReturnValue:
-    item = Item(
-        await own_appointment(appointment_id), current_user.timezone, current_user.clock_hours
-    )
+    """One appointment; of a series with ``?on=`` the one of that original start."""
+    on = request.args.get("on")
+    found = own_appointment(appointment_id) if on is None else own_occurrence(appointment_id, on)
+    item = Item(await found, current_user.timezone, current_user.clock_hours)
     calendars = {one.id: one for one in await own_calendars()}
     return await render_template("appointments/detail.html", item=item, calendars=calendars)
 

@@ -29,6 +29,7 @@ class Item:
         self._hours = hours
         self.id = row.id
         self.calendar_id = row.calendar_id
+        self.recurrence_id: str = row.recurrence_id
         self.title = row.title
         self.location = row.location
         self.timezone = row.timezone
@@ -40,6 +41,10 @@ class Item:
         if not row.floating and row.timezone != zone:
             self._local = (to_wall(row.start_utc, zone), to_wall(row.end_utc, zone))
         self.first_day = self._local[0].date()
+
+    @property
+    def repeats(self) -> bool:
+        return bool(self._row.recurrence_id)
 
     @property
     def is_endless(self) -> bool:

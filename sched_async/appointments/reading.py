@@ -1,6 +1,8 @@
 """Find one appointment, or calendar, of the person who asks; whatever else is not found."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 from quart import abort
@@ -11,7 +13,9 @@ from ..database import fetch
 from ..models import Appointment, Calendar, Occurrence
 from .acts import ChangedError
 from .ics_text import Facts
+from .occurrences import occurrences
 
+NEAR = timedelta(days=2)
 COLUMNS = (
     Appointment.id,
     Appointment.calendar_id,
@@ -30,22 +34,29 @@ FIRST = (
     .where(Occurrence.appointment_id == bindparam("id"))
     .scalar_subquery()
 )
-OWN: Any = (
-    Appointment.readable_by(bindparam("owner"))
-    .where(Appointment.id == bindparam("id"))
-    .outerjoin(
-        Occurrence,
-        (Occurrence.appointment_id == Appointment.id) & (Occurrence.recurrence_id == FIRST),
+
+
+def _own(which: Any) -> Any:
+    """An appointment with one of its occurrences."""
+    its = (Occurrence.appointment_id == Appointment.id) & (Occurrence.recurrence_id == which)
+    return (
+        Appointment.readable_by(bindparam("owner"))
+        .where(Appointment.id == bindparam("id"))
+        .outerjoin(Occurrence, its)
+        .with_only_columns(
+            *COLUMNS,
+            Calendar.name.label("calendar"),
+            Occurrence.recurrence_id,
+            Occurrence.floating,
+            Occurrence.start_utc,
+            Occurrence.end_utc,
+            Occurrence.title.label("own_title"),
+            Occurrence.location.label("own_location"),
+        )
     )
-    .with_only_columns(
-        *COLUMNS,
-        Calendar.name.label("calendar"),
-        Occurrence.recurrence_id,
-        Occurrence.floating,
-        Occurrence.start_utc,
-        Occurrence.end_utc,
-    )
-)
+
+
+OWN, OWN_ON = _own(FIRST), _own(bindparam("on"))
 TEXT = select(Appointment.ics).where(
     Appointment.id == bindparam("id"), Appointment.rev == bindparam("rev")
 )
@@ -65,6 +76,33 @@ async def find_appointment(appointment_id: int) -> Row[Any] | None:
     """With the first of its occurrences."""
     rows = await fetch(OWN, owner=current_user.user_id, id=appointment_id)
     return rows[0] if rows else None
+
+
+async def own_occurrence(appointment_id: int, on: str) -> Any:
+    """The one of a series whose original start that is; 404 where there is none."""
+    rows = await fetch(OWN_ON, owner=current_user.user_id, id=appointment_id, on=on)
+    if not (rows and on):
+        abort(404)
+    shown = {
+        "title": rows[0].own_title or rows[0].title,
+        "location": rows[0].own_location or rows[0].location,
+    }
+    if rows[0].recurrence_id is None:
+        later = await _later_one(rows[0], on) or abort(404)
+        shown = later._asdict()
+    return SimpleNamespace(**(rows[0]._asdict() | shown))
+
+
+async def _later_one(row: Row[Any], on: str) -> Any:
+    """One that is not kept, since it lies beyond the horizon."""
+    try:
+        day = datetime.fromisoformat(on).replace(tzinfo=UTC)
+        around = (day - NEAR, day + NEAR)
+    except (ValueError, OverflowError):
+        return None
+    found = await occurrences([row.calendar_id], *around, "UTC")
+    mine = (one for one in found if one.id == row.id and one.recurrence_id == on)
+    return next(mine, None)
 
 
 async def own_calendars() -> Sequence[Row[Any]]:

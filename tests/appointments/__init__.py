@@ -113,7 +113,7 @@ def days(page: str) -> dict[str, list[str]]:
 
 
 def titles(page: str) -> list[str]:
-    return re.findall(r'<a href="/appointments/\d+/"><bdi>([^<]+)</bdi></a>', page)
+    return re.findall(r'<a href="/appointments/\d+/[^"]*"><bdi>([^<]+)</bdi></a>', page)
 
 
 def lines(page: str) -> list[str]:

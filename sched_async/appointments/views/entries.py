@@ -29,7 +29,6 @@ class Entry(Item):
 
     def __init__(self, row: Any, calendar: Any, user: User, moment: datetime) -> None:
         super().__init__(row, user.timezone, user.clock_hours)
-        self.recurrence_id: str = row.recurrence_id
         self.calendar = calendar
         self.begins_at, self.ends_at = self._local
         ends = row.end_utc

@@ -251,3 +251,30 @@ async def test_more_than_a_view_can_show_is_said_to_be_there(
     page = await text(await hers.get(MONTH))
     assert more in page
     assert "Sunday 1 November, 48 appointments" in page
+
+
+async def test_one_of_a_series_has_a_page_of_its_own_also_in_years_that_are_not_kept(
+    hers: Client, app: Quart, alice: User, mallory: User
+) -> None:
+    choir = repeating(timed("Choir", "2026-10-06T19:30"), "FREQ=WEEKLY")
+    number, single = await put(app, alice, choir, new_text(timed("One", "2026-10-06T19:30"), now()))
+    (theirs,) = await put(app, mallory, choir)
+    for on, day in (
+        ("2026-11-24T19:30", "24 November 2026"),
+        ("2031-01-07T19:30", "7 January 2031"),
+    ):
+        page = await text(await hers.get(f"/appointments/{number}/?on={on}"))
+        assert day in page
+        assert "This appointment repeats." in page
+    for path in (
+        f"{number}/?on=2026-11-25T19:30",
+        f"{number}/?on=2031-01-08T19:30",
+        f"{number}/?on=",
+        f"{number}/?on=tomorrow",
+        f"{number}/?on=9999-12-31T19:30",
+        f"{single}/?on=2026-10-06T19:30",
+        f"{theirs}/?on=2026-11-24T19:30",
+    ):
+        assert (await hers.get(f"/appointments/{path}")).status_code == 404, path
+    month = await text(await hers.get("/calendar/month/2031-01/"))
+    assert f"/appointments/{number}/?on=2031-01-07T19%3A30" in month
