@@ -9,13 +9,16 @@ import pytest
 from quart import Quart
 
 from sched_async.app import PACKAGE
+from sched_async.testing import Client
 
 from .pages import Browser, text
 from .tables import each
 
 FILES = {
     "style.css": "text/css",
+    "calendar.css": "text/css",
     "sched.mjs": "text/javascript",  # or the older application/javascript
+    "calendar.mjs": "text/javascript",
     "favicon.svg": "image/svg+xml",
 }
 EACH = pytest.mark.parametrize("name", FILES)
@@ -31,8 +34,9 @@ def test_these_are_all() -> None:
 
 
 @EACH
-async def test_a_page_names_each_by_its_content(client: Browser, name: str) -> None:
-    page = await text(await client.get("/login/"))
+async def test_a_page_names_each_by_its_content(client: Browser, hers: Client, name: str) -> None:
+    pages = [await client.get("/login/"), await hers.get("/calendar/day/2026-11-24/")]
+    page = "".join([await text(one) for one in pages])
     found = re.search(rf'"(/static/{name}\?v=([0-9a-f]+))"', page)
     assert found
     assert hashlib.sha256(content(name)).hexdigest().startswith(found[2])

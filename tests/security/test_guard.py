@@ -275,6 +275,7 @@ async def test_no_route_takes_json(
     adapter = app.url_map.bind("localhost")
     for rule in app.url_map.iter_rules():
         values: dict[str, Any] = {"filename": "none.css", "token": "none"}
+        values |= {"view": "month", "key": "2026-11"}
         wanted = {name: values.get(name, dentist.id) for name in rule.arguments}
         for method in sorted(rule.methods or ()):
             path = adapter.build(rule.endpoint, wanted)

@@ -24,10 +24,8 @@ AGENDA = "/calendar/agenda/2026-11-24/"
 ONLY_SEEN = r'<(?:span|bdi) class="\w+" aria-hidden="true">.*?</(?:span|bdi)>'
 VIEWS = (MONTH, WEEK, DAY, AGENDA)
 
-pytestmark = [
-    pytest.mark.usefixtures("morning"),  # Tuesday, 24 November 2026, 9:30 in Berlin
-    pytest.mark.databases("sqlite", "postgresql"),
-]
+pytestmark = pytest.mark.usefixtures("morning")  # Tuesday, 24 November 2026, 9:30 in Berlin
+on_both = pytest.mark.databases("sqlite", "postgresql")
 
 
 def links(part: str) -> list[str]:
@@ -54,6 +52,7 @@ def repeating(facts: Facts, rule: str) -> str:
     return new_text(facts, now()).replace("END:VEVENT", f"RRULE:{rule}\r\nEND:VEVENT")
 
 
+@on_both
 async def test_each_view_has_what_happens_on_its_days(
     hers: Client, app: Quart, alice: User
 ) -> None:
@@ -97,6 +96,7 @@ async def test_a_series_stands_on_each_of_its_days_and_each_has_an_address(
     assert sorted(set(found)) == sorted(days)
 
 
+@on_both
 async def test_the_clocks_are_the_viewers(hers: Client, app: Quart, alice: User) -> None:
     await add(
         app,
@@ -186,14 +186,12 @@ LANDINGS = [
 ]
 
 
-@pytest.mark.databases("sqlite")
 async def test_an_address_leads_to_its_view_and_what_is_no_date_is_not_found(hers: Client) -> None:
     for path, status, place in LANDINGS:
         answer = await hers.get(f"/calendar/{path}")
         assert (answer.status_code, answer.location) == (status, place), path
 
 
-@pytest.mark.databases("sqlite")
 @pytest.mark.parametrize(
     ("start_view", "place"),
     [("", "/appointments/"), ("week", "/calendar/"), ("agenda", "/calendar/")],
@@ -211,7 +209,6 @@ async def test_who_signs_in_lands_where_the_profile_says(
     assert answer.location == "/calendars/"
 
 
-@pytest.mark.databases("sqlite")
 async def test_a_day_has_all_its_hours_where_they_are_asked_for(
     hers: Client, app: Quart, alice: User
 ) -> None:
@@ -223,7 +220,6 @@ async def test_a_day_has_all_its_hours_where_they_are_asked_for(
     assert 'class="days of-week from0 hours24"' in page
 
 
-@pytest.mark.databases("sqlite")
 async def test_a_day_chosen_in_a_small_month_has_its_list_below(
     hers: Client, app: Quart, alice: User
 ) -> None:
@@ -239,7 +235,6 @@ async def test_a_day_chosen_in_a_small_month_has_its_list_below(
         assert links(below) == titles
 
 
-@pytest.mark.databases("sqlite")
 async def test_more_than_a_view_can_show_is_said_to_be_there(
     hers: Client, app: Quart, alice: User
 ) -> None:
@@ -253,6 +248,7 @@ async def test_more_than_a_view_can_show_is_said_to_be_there(
     assert "Sunday 1 November, 48 appointments" in page
 
 
+@on_both
 async def test_one_of_a_series_has_a_page_of_its_own_also_in_years_that_are_not_kept(
     hers: Client, app: Quart, alice: User, mallory: User
 ) -> None:
