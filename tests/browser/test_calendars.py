@@ -69,8 +69,10 @@ async def was_overtaken_by_another_tab(visitor: Visitor) -> None:
     other = await visitor.page.context.new_page()
     await other.goto(f"{visitor.base_url}{path}edit/")
     await other.fill("[name=location]", "Church hall, by the door in Meadow Lane")
-    await other.click("main button")
+    async with other.expect_navigation():
+        await other.click("main button")
     await other.close()
+    await visitor.page.bring_to_front()  # what nobody sees may draw nothing, and axe waits for it
     await visitor.fill(start="2030-11-25T19:00", description="Bring:\n\nthe black folders")
     with visitor.expecting(409):
         await visitor.send()

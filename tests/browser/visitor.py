@@ -4,6 +4,7 @@ A journey is made once.  Wherever it comes by, ``look`` makes the window wide an
 the page light and dark, and checks each.
 """
 
+import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ COOP_WITHOUT_TLS = "The Cross-Origin-Opener-Policy header has been ignored"
 STATUS_MESSAGE = re.compile(r"Failed to load resource: .* status of (\d+)")
 
 
+PATIENCE = 30  # seconds for axe, which alone has no limit of its own
 HEIGHT = 800
 LOOKS: list[tuple[int, Literal["light", "dark"]]] = [(390, "dark"), (1280, "light")]
 WIDTHS = "[document.documentElement.scrollWidth, window.innerWidth]"
@@ -122,7 +124,7 @@ class Visitor:
             return
         if await self.page.evaluate("typeof axe === 'undefined'"):
             await self.page.evaluate(AXE_SCRIPT)
-        violations = await self.page.evaluate(VIOLATIONS)
+        violations = await asyncio.wait_for(self.page.evaluate(VIOLATIONS), PATIENCE)
         assert not violations, f"{name}: {violations}"
 
     async def _photograph(self, look: Window) -> None:
