@@ -8,7 +8,7 @@ from typing import Any
 from quart import request
 
 from . import packing
-from .entries import DAY, Entry, Seen
+from .entries import Entry, Seen
 from .frame import Frame
 from .packing import Block, More, Placed
 from .periods import Period
@@ -63,7 +63,12 @@ def layout(seen: Seen, frame: Frame) -> dict[str, Any]:
     first, last = _hours([one for day in pieces.values() for one in day])
     if request.args.get("hours") == "all":
         first, last = 0, 24
-    return {"columns": columns, "first_hour": first, "last_hour": last, "now": _now(seen, shown)}
+    return {
+        "columns": columns,
+        "first_hour": first,
+        "last_hour": last,
+        "now": _now(seen, shown, first, last),
+    }
 
 
 def _pieces(entries: list[Entry], day: date) -> Iterator[Piece]:
@@ -85,5 +90,7 @@ def _hours(pieces: list[Piece]) -> tuple[int, int]:
     return min(first, DAYTIME[0]), min(24, max(last, DAYTIME[1]))
 
 
-def _now(seen: Seen, shown: Period) -> datetime | None:
-    return seen.wall if shown.first <= seen.today < shown.last + DAY else None
+def _now(seen: Seen, shown: Period, first: int, last: int) -> datetime | None:
+    """Where the line stands; None on other days, and in hours that are not shown."""
+    is_shown = shown.holds(seen.today) and first <= seen.wall.hour < last
+    return seen.wall if is_shown else None

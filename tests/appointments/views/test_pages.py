@@ -1,8 +1,10 @@
 """The views as pages: what stands on which day, for whom, and where one can go from there."""
 
 import re
+from datetime import datetime
 
 import pytest
+import time_machine
 from quart import Quart
 from sqlalchemy import update
 
@@ -218,6 +220,20 @@ async def test_a_day_has_all_its_hours_where_they_are_asked_for(
     assert "05:00 to 23:00 is shown." in page
     page = await text(await hers.get(f"{WEEK}?hours=all"))
     assert 'class="days of-week from0 hours24"' in page
+
+
+async def test_the_line_of_now_stands_where_its_hour_is_shown(
+    hers: Client, morning: time_machine.Traveller
+) -> None:
+    for wall, path, is_there in (
+        ("09:30", WEEK, True),
+        ("09:30", "/calendar/week/2026-W49/", False),
+        ("02:45", WEEK, False),
+        ("02:45", f"{WEEK}?hours=all", True),
+    ):
+        morning.move_to(datetime.fromisoformat(f"2026-11-24T{wall}+01:00"))
+        page = await text(await hers.get(path))
+        assert ('<div class="now' in page) == is_there, (wall, path)
 
 
 async def test_a_day_chosen_in_a_small_month_has_its_list_below(
