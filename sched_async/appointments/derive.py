@@ -167,10 +167,15 @@ class Series:
         rule = self._ruled(self.rules[0], start) if self.rules else iter((start,))
         added = sorted(self.own_wall(one) for one in moments(self.master, "RDATE", self.clocks))
         before = None
-        for wall in merge(rule, added):
+        for one in merge(rule, added):
+            wall = self._whole(one)
             if wall != before:
                 before = wall
                 yield wall
+
+    def _whole(self, wall: datetime) -> datetime:
+        """Whole days have no hours, also where a rule counts these."""
+        return wall.replace(hour=0, minute=0, second=0) if self.span.start.is_date else wall
 
     def _ruled(self, rule: Rule, start: datetime) -> Iterator[datetime]:
         if not rule.until:
@@ -189,7 +194,7 @@ class Series:
     def own_wall(self, one: Moment) -> datetime:
         """A time by the clocks of the series, wherever it was written."""
         if self.span.start.is_date:
-            return one.wall.replace(hour=0, minute=0, second=0)
+            return self._whole(one.wall)
         if one.is_date:
             return datetime.combine(one.wall.date(), self.span.start.wall.time())
         if one.clock in (self.clock, FLOATING) or self.clock.place is None:

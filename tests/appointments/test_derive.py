@@ -349,6 +349,12 @@ def test_a_series_without_end_is_kept_for_two_years_and_ten_of_it(
     assert made.columns["expanded_until"] > made.occurrences[-1]["start_utc"]
 
 
+def test_whole_days_by_the_hour_are_each_there_once() -> None:
+    made = derive(calendar("DTSTART;VALUE=DATE:20270101|RRULE:FREQ=HOURLY;COUNT=50"), NOW)
+    found = [one["recurrence_id"] for one in made.occurrences]
+    assert found == ["2027-01-01", "2027-01-02", "2027-01-03"]
+
+
 def test_what_comes_later_is_found_up_to_twenty_years_on() -> None:
     text = calendar("DTSTART:20261130T090000|RRULE:FREQ=WEEKLY|EXDATE:20311208T090000")
     until = derive(text, NOW).columns["expanded_until"]
