@@ -45,9 +45,7 @@ async def index() -> ResponseReturnValue:
         found[row.is_over].append(Entry(row, calendars[row.calendar_id], user, moment))
     counts = {row.is_over: row.count for row in rows}
     parts = [(name, counts.get(is_over, 0), found[is_over]) for name, is_over in PARTS]
-    return await render_template(
-        "calendar/search.html", query=query, words=words, parts=parts, most=MOST, user=user
-    )
+    return await render_template("calendar/search.html", query=query, words=words, parts=parts)
 
 
 @cache

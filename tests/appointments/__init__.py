@@ -28,6 +28,23 @@ DENTIST = {
     "location": "Main Street 5",
     "description": "Bring the X-ray.",
 }
+# A zone as Outlook writes it: the clocks of Berlin under any name.
+ZONE_BLOCK = """BEGIN:VTIMEZONE
+TZID:{}
+BEGIN:STANDARD
+DTSTART:16010101T030000
+TZOFFSETFROM:+0200
+TZOFFSETTO:+0100
+RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10
+END:STANDARD
+BEGIN:DAYLIGHT
+DTSTART:16010101T020000
+TZOFFSETFROM:+0100
+TZOFFSETTO:+0200
+RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=3
+END:DAYLIGHT
+END:VTIMEZONE
+"""
 
 
 async def make(client: Client, **changed: str) -> str:

@@ -17,23 +17,9 @@ from sched_async.appointments.derive import derive, later
 from sched_async.appointments.ics_text import Facts, new_text, patched
 from sched_async.errors import RefusedError
 
+from . import ZONE_BLOCK
+
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
-OUTLOOK = """BEGIN:VTIMEZONE
-TZID:{name}
-BEGIN:STANDARD
-DTSTART:16010101T030000
-TZOFFSETFROM:+0200
-TZOFFSETTO:+0100
-RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10
-END:STANDARD
-BEGIN:DAYLIGHT
-DTSTART:16010101T020000
-TZOFFSETFROM:+0100
-TZOFFSETTO:+0200
-RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=3
-END:DAYLIGHT
-END:VTIMEZONE
-"""
 
 
 def calendar(*events: str, blocks: str = "") -> str:
@@ -258,7 +244,7 @@ def test_a_zone_is_known_by_its_names(zone: str, name: str) -> None:
 @pytest.mark.parametrize("name", ["W. Europe Standard Time", "Customized Time Zone"])
 def test_a_zone_of_its_own_goes_by_the_rules_of_its_block(name: str) -> None:
     event = f'DTSTART;TZID="{name}":20270701T090000|DTEND;TZID="{name}":20270701T100000'
-    made = derive(calendar(event, blocks=OUTLOOK.format(name=name)), NOW)
+    made = derive(calendar(event, blocks=ZONE_BLOCK.format(name)), NOW)
     assert f"{made.occurrences[0]['start_utc']:%H:%M}" == "07:00"
     known = "Europe/Berlin" if name.startswith("W.") else name
     assert (made.columns["timezone"], made.occurrences[0]["floating"]) == (known, False)

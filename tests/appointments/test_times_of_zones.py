@@ -17,7 +17,7 @@ from sched_async.times import day_start
 
 from ..rows import all_rows
 from ..tables import each
-from . import add, put, whole_days
+from . import ZONE_BLOCK, add, put, whole_days
 
 NOW = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
 DAILY = "FREQ=DAILY;COUNT=3"
@@ -166,22 +166,6 @@ def test_an_appointment_is_when_the_clocks_of_its_zone_show_it(
     assert made.zones == {zone}
 
 
-BLOCK = """BEGIN:VTIMEZONE
-TZID:{}
-BEGIN:STANDARD
-DTSTART:16010101T030000
-TZOFFSETFROM:+0200
-TZOFFSETTO:+0100
-RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10
-END:STANDARD
-BEGIN:DAYLIGHT
-DTSTART:16010101T020000
-TZOFFSETFROM:+0100
-TZOFFSETTO:+0200
-RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=3
-END:DAYLIGHT
-END:VTIMEZONE
-""".replace("\n", "\r\n")
 OUTLOOK, CUSTOMIZED = "W. Europe Standard Time", "Customized Time Zone"
 # How it is written; whose clocks it has, and whether it is at the same wall clock everywhere.
 ZONES = [
@@ -204,7 +188,7 @@ ZONES = [
 def test_a_zone_is_known_by_any_of_its_names_or_by_its_block(
     start: str, block: str, zone: str | None, expected: str, floating: bool
 ) -> None:
-    more = BLOCK.format(block) if block else ""
+    more = ZONE_BLOCK.format(block).replace("\n", "\r\n") if block else ""
     made = derive(text(f"DTSTART;{start}", "DURATION:PT1H", more=more), NOW)
     assert (made.columns["timezone"], spans(made)) == (zone, expected)
     assert {row["floating"] for row in made.occurrences} == {floating}

@@ -14,9 +14,9 @@ from ...times import day_start, now, to_wall
 from ..display import Item, short_date
 from ..occurrences import occurrences
 from ..reading import calendars_of
+from .periods import DASH
 
 DAY = timedelta(days=1)
-DASH = "\N{EN DASH}"
 SECOND = timedelta(seconds=1)
 MOST = 1000  # entries of one view
 

@@ -16,7 +16,6 @@ from .periods import Period
 HOUR = 60
 DAYTIME = (7, 20)
 MOST_IN_WEEK, MOST_BAR_LANES = 3, 4
-STEP = 5  # minutes: as fine as places are
 
 
 @dataclass(frozen=True)

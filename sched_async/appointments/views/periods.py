@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
 
+from ..agenda import FIRST_YEAR, LAST_YEAR
 from ..display import long_date
 
 DAY = timedelta(days=1)
-FIRST_YEAR, LAST_YEAR = 1900, 2199
 AGENDA_DAYS = 28
 DASH = "\N{EN DASH}"
 MONTH = re.compile(r"(\d{4})-(\d\d)", re.ASCII)
