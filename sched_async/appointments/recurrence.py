@@ -39,17 +39,21 @@ class Rule:
 
     def _from(self, start: datetime) -> Iterator[datetime]:
         yield start
+        for wall in self.on_rule(start):
+            if wall != start:
+                yield wall
+
+    def on_rule(self, start: datetime) -> Iterator[datetime]:
+        """Without its end, and without a start that is not on it."""
         try:
-            for wall in rrulestr(self.parts, dtstart=start):
-                if wall != start:
-                    yield wall
+            yield from rrulestr(self.parts, dtstart=start)
         except (ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
             raise RefusedError(CANNOT_READ) from error
 
 
 def parsed(text: str) -> Rule:
     """RefusedError for what is no rule, or one that repeats too often."""
-    parts = dict(re.findall(r"([A-Z-]+)=([^;]*)", text.upper().replace(" ", "")))
+    parts = parts_of(text)
     count, until = parts.pop("COUNT", ""), parts.pop("UNTIL", "")
     several = any("," in parts.get(name, "") for name in ("BYMINUTE", "BYSECOND"))
     if parts.get("FREQ") in ("MINUTELY", "SECONDLY") or several:
@@ -61,3 +65,11 @@ def parsed(text: str) -> Rule:
     rest = {name: value for name, value in parts.items() if not name.startswith("X-")}
     written = ";".join(f"{name}={value}" for name, value in rest.items())
     return Rule(written, int(count) if count else None, until)
+
+
+def parts_of(text: str) -> dict[str, str]:
+    """
+    >>> parts_of("FREQ=WEEKLY;BYDAY=MO,TH")
+    {'FREQ': 'WEEKLY', 'BYDAY': 'MO,TH'}
+    """
+    return dict(re.findall(r"([A-Z-]+)=([^;]*)", text.upper().replace(" ", "")))
