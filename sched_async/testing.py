@@ -9,6 +9,7 @@ The login session is a row and the cookie a cookie, as if made by the login page
 
 from secrets import token_urlsafe
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from quart import Quart, Response
 from quart.testing import QuartClient
@@ -23,11 +24,19 @@ from .database import SAFE_METHODS, begin
 from .models import User
 from .security.csrf import HEADER, token_for
 
+FORM = "application/x-www-form-urlencoded"
+
 
 class Client(QuartClient):
-    """Quart's test client that brings the CSRF token along on unsafe methods."""
+    """Quart's test client that brings the CSRF token along on unsafe methods.
+
+    A field of ``form`` may be a list, as boxes are sent of which several are ticked.
+    """
 
     async def open(self, path: str, *, method: str = "GET", **given: Any) -> Response:
+        if any(isinstance(value, list) for value in (given.get("form") or {}).values()):
+            given["data"] = urlencode(given.pop("form"), doseq=True)
+            given["headers"] = {**(given.get("headers") or {}), "Content-Type": FORM}
         if method not in SAFE_METHODS and HEADER not in (given.get("headers") or {}):
             given["headers"] = {**(given.get("headers") or {}), HEADER: await self.csrf_token()}
         return await super().open(path, method=method, **given)

@@ -8,6 +8,7 @@ from .. import purging
 from ..jobs import add_job
 from . import calendars, crud, search, trash, undoing, upkeep, words
 from . import deleting as deleting  # which adds its view to those of ``crud``
+from . import editing as editing
 from .views import pages, periods
 
 DAILY = timedelta(days=1)

@@ -84,6 +84,10 @@ class Act:
         return str(self.row["title"])
 
     @property
+    def kind(self) -> str:
+        return str(self.row["kind"])
+
+    @property
     def appointment_id(self) -> int | None:
         """The number of the first, once the act is written."""
         return self.steps[0].id if self.steps else None

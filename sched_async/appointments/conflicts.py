@@ -3,7 +3,7 @@
 Nothing that was typed is lost: a page shows both versions, and one press takes either.
 """
 
-from typing import Any
+from functools import partial
 
 from quart import abort, render_template, request
 from quart.typing import ResponseReturnValue
@@ -16,25 +16,30 @@ from ..database import reading
 from ..models import Calendar
 from ..times import now
 from .display import Item, item_of
-from .expanding import derived
+from .expanding import derived, in_thread
 from .forms import AppointmentForm
-from .ics_text import Facts, patched
-from .reading import facts_of, own_calendars, revision_of, text_of
+from .ics_text import TEXTS, Facts, patched
+from .reading import own_calendars, revision_of
+from .repeating import start_moment
+from .rule_words import in_words
+from .rules import Repeat, rule_of
+from .scopes import Edit, edited
+from .shown import Shown
 
-FIELDS = ("title", "when", "timezone", "location", "calendar", "description")
+FIELDS = ("title", "when", "timezone", "repeat", "location", "calendar", "description")
 DELETED = (
     "This appointment has been deleted since you opened the form. What you entered is still here: "
     "you can save it as a new appointment."
 )
 
 
-async def show_both(form: AppointmentForm, row: Any) -> ResponseReturnValue | None:
+async def show_both(form: AppointmentForm, shown: Shown) -> ResponseReturnValue | None:
     """The page with what was sent and what is kept; None where these are the same.
 
-    Raises ChangedError and RefusedError, as saving would.
+    Raises RefusedError, as saving would.
     """
-    mine, theirs = form.facts(), facts_of(row)
-    differing = _differing(mine, theirs)
+    wanted = Edit(shown.facts, form.facts(), shown.repeated, form.wanted_repeat())
+    differing, row = _differing(wanted), shown.row
     if form.calendar.data != row.calendar_id:
         differing.add("calendar")
     if not differing:
@@ -43,33 +48,49 @@ async def show_both(form: AppointmentForm, row: Any) -> ResponseReturnValue | No
     page = await render_template(
         "appointments/conflict.html",
         appointment_id=row.id,
+        on=shown.on or None,
         names=FIELDS,
         differing=differing,
-        mine=await _item(row, mine, form.calendar.data),
-        theirs=Item(row, current_user.timezone, current_user.clock_hours),
+        mine=await _item(shown, wanted.wanted, form.calendar.data),
+        theirs=shown.item,
+        repeats=[_words(wanted.wanted, one) for one in (wanted.repeat, wanted.repeated)],
         calendars={one.id: one for one in await own_calendars()},
         sent=[(name, revision_of(row) if name == "revision" else value) for name, value in sent],
     )
     return page, 409
 
 
-def _differing(mine: Facts, theirs: Facts) -> set[str]:
-    texts = ("title", "location", "description")
-    found = {name for name in texts if getattr(mine, name) != getattr(theirs, name)}
+def _differing(wanted: Edit) -> set[str]:
+    mine, theirs = wanted.wanted, wanted.shown
+    found = {name for name in TEXTS if getattr(mine, name) != getattr(theirs, name)}
     *when, zone = mine.times
     *other_when, other_zone = theirs.times
     if zone != other_zone:
         found |= {"when", "timezone"}
+    if wanted.changes_rule:
+        found.add("repeat")
     return found | {"when"} if when != other_when else found
 
 
-async def _item(row: Any, wanted: Facts, calendar_id: int) -> Item:
+def _words(facts: Facts, repeat: Repeat) -> str:
+    start = start_moment(facts.start, facts.allday, facts.timezone)
+    rule = rule_of(repeat, start)
+    return in_words(rule, start) if rule else ""
+
+
+async def _item(shown: Shown, wanted: Facts, calendar_id: int) -> Item:
     """What was sent, as it would be shown if it were saved."""
-    made = await derived(patched(await text_of(row), facts_of(row), wanted, now()))
-    return item_of(made, calendar_id, current_user.timezone, current_user.clock_hours)
+    text, edit = shown.text, Edit(shown.facts, wanted)
+    if shown.on:
+        new = (await in_thread(partial(edited, text, shown.on, "one", edit, now()))).text
+    else:
+        new = patched(text, shown.facts, wanted, now())
+    own = {name: getattr(wanted, name) for name in TEXTS}
+    zone, hours = current_user.timezone, current_user.clock_hours
+    return item_of(await derived(new), calendar_id, zone, hours, shown.on, **own)
 
 
-async def show_deleted(appointment_id: int) -> ResponseReturnValue:
+async def show_deleted() -> ResponseReturnValue:
     """What was typed about one that is gone, to be made anew; 404 unless a form had shown it."""
     sent = MultiDict(await request.form)
     if not await _had_shown(sent.pop("revision", "")):

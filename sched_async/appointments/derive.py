@@ -68,9 +68,9 @@ class Series:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        calendar = _calendar(text)
-        self.clocks = Clocks(calendar)
-        events = calendar.parts("VEVENT")
+        self.calendar = _calendar(text)
+        self.clocks = Clocks(self.calendar)
+        events = self.calendar.parts("VEVENT")
         self.changed = [event for event in events if event.first("RECURRENCE-ID")]
         masters = [event for event in events if not event.first("RECURRENCE-ID")]
         _check(events, masters)
@@ -125,7 +125,7 @@ class Series:
     def beyond(self, after: datetime, until: datetime, now: datetime) -> list[dict[str, Any]]:
         changed = Changed(self)
         until = min(until, self._begin(now) + FAR)
-        walls = takewhile(lambda wall: self.clock.instant(wall) < until, self._walls())
+        walls = takewhile(lambda wall: self.clock.instant(wall) < until, self.walls())
         late = (wall for wall in walls if self.clock.instant(wall) >= after)
         return [row for wall in late if (row := self._unchanged(wall, changed)) is not None]
 
@@ -142,7 +142,7 @@ class Series:
         is_endless = bool(self.rules and self.rules[0].is_endless)
         soon, far = (self._begin(now) + span for span in (AHEAD, FAR))
         walls: list[datetime] = []
-        for wall in self._walls():
+        for wall in self.walls():
             instant = self.clock.instant(wall)
             if is_endless and (instant >= far or (instant >= soon and len(walls) >= AT_LEAST)):
                 return walls, min(instant, far)
@@ -161,10 +161,9 @@ class Series:
                 f"It repeats without end and more than {MOST_A_YEAR:,} times a year."
             )
 
-    def _walls(self) -> Iterator[datetime]:
+    def walls(self) -> Iterator[datetime]:
         """The original starts in order, each once, without those that are left out."""
-        start = self.span.start.wall
-        rule = self._ruled(self.rules[0], start) if self.rules else iter((start,))
+        rule = self.ruled()
         added = sorted(self.own_wall(one) for one in moments(self.master, "RDATE", self.clocks))
         before = None
         for one in merge(rule, added):
@@ -177,7 +176,12 @@ class Series:
         """Whole days have no hours, also where a rule counts these."""
         return wall.replace(hour=0, minute=0, second=0) if self.span.start.is_date else wall
 
-    def _ruled(self, rule: Rule, start: datetime) -> Iterator[datetime]:
+    def ruled(self) -> Iterator[datetime]:
+        """The original starts without those that are added one by one."""
+        start = self.span.start.wall
+        return self._until(self.rules[0], start) if self.rules else iter((start,))
+
+    def _until(self, rule: Rule, start: datetime) -> Iterator[datetime]:
         if not rule.until:
             return rule.walls(start)
         until = moment(Line("UNTIL", "", rule.until), self.clocks)

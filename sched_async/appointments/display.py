@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from operator import itemgetter
 from types import SimpleNamespace
 from typing import Any
 
@@ -124,10 +123,13 @@ class Item:
         return wall.date().isoformat() if self.allday else wall.isoformat(timespec="minutes")
 
 
-def item_of(made: Derived, calendar_id: int, zone: str, hours: int) -> Item:
-    """One that is not kept, or not yet."""
-    first = min(made.occurrences, key=itemgetter("recurrence_id"))
-    kept = {**first, **made.columns, "id": None, "calendar_id": calendar_id}
+def item_of(
+    made: Derived, calendar_id: int, zone: str, hours: int, on: str = "", **own: str
+) -> Item:
+    """One that is not kept, or not yet; of a series the first, or ``on`` with its own texts."""
+    rows = {one["recurrence_id"]: one for one in made.occurrences}
+    shown = rows.get(on) or rows[min(rows)]
+    kept = {**shown, **made.columns, **own, "id": None, "calendar_id": calendar_id}
     return Item(SimpleNamespace(**kept), zone, hours)
 
 

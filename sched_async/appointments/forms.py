@@ -3,66 +3,23 @@
 from datetime import datetime
 from typing import Any
 
-from wtforms import Field, HiddenField, SelectField, StringField, ValidationError
-from wtforms.validators import DataRequired, InputRequired, Length, Regexp, StopValidation
-from wtforms.widgets import DateInput, DateTimeLocalInput
+from wtforms import HiddenField, SelectField, StringField
+from wtforms.validators import AnyOf, DataRequired, InputRequired, Length, Regexp, StopValidation
 
 from ..errors import RefusedError
 from ..forms import CheckboxField, Checked, LineField, OnceForm, TextField, stripped
 from ..texts import isolated
 from ..times import SkippedTimeError, all_zones, canonical_zone, to_utc
-from .agenda import FIRST_YEAR, LAST_YEAR, LONGEST
+from .agenda import LONGEST
 from .ics_text import Facts
+from .repeat_fields import RepeatFields, fields_of
+from .rules import NEVER, Repeat
+from .scopes import SCOPES
+from .wall_time import WallTimeField
 
 ZONES = all_zones()
-DATE = "%Y-%m-%d"
+NO_SCOPE = "Choose “one”, “following” or “all”."
 NOT_YOURS = "Choose one of your calendars."
-FORMATS = (
-    "%Y-%m-%dT%H:%M",
-    "%Y-%m-%d %H:%M",
-    "%Y-%m-%dT%H:%M:%S",
-    "%Y-%m-%d %H:%M:%S",
-    DATE,
-)
-
-
-class WallTimeField(Field):
-    """A wall-clock time, or with ``dates_only`` a date; ``data`` is a naive datetime.
-
-    A time is rounded down to its minute, a date is its midnight.
-    """
-
-    dates_only = False
-    has_time = True
-
-    def widget(self, field: Field, **attributes: Any) -> str:  # type: ignore[override]
-        shape = DateInput() if self.dates_only else DateTimeLocalInput()
-        first, last = datetime(FIRST_YEAR, 1, 1), datetime(LAST_YEAR, 12, 31, 23, 59)
-        return shape(field, min=self._iso(first), max=self._iso(last), **attributes)
-
-    def _value(self) -> str:
-        """What was understood, as the browser's field wants it, which can hold nothing else."""
-        return self._iso(self.data) if self.data else ""
-
-    def _iso(self, wall: datetime) -> str:
-        return wall.isoformat(timespec="minutes")[: 10 if self.dates_only else None]
-
-    def process_formdata(self, valuelist: list[Any]) -> None:
-        if not valuelist:
-            return
-        self.data = None
-        for shape in FORMATS:
-            try:
-                wall = datetime.strptime(valuelist[0].strip(), shape)
-            except ValueError:
-                continue
-            self.data, self.has_time = wall.replace(second=0), shape != DATE
-            return
-        raise ValueError("Use the format 2026-11-24 09:30.")
-
-    def pre_validate(self, form: Any) -> None:
-        if self.data is not None and not FIRST_YEAR <= self.data.year <= LAST_YEAR:
-            raise ValidationError(f"Choose a year from {FIRST_YEAR} to {LAST_YEAR}.")
 
 
 class ZoneField(StringField):
@@ -73,7 +30,7 @@ class ZoneField(StringField):
             raise StopValidation
 
 
-class AppointmentForm(OnceForm):
+class AppointmentForm(RepeatFields, OnceForm):
     title = LineField("Title", [DataRequired(), Length(max=255)])
     start = WallTimeField("Start", [InputRequired()])
     end = WallTimeField("End", [InputRequired()])
@@ -89,12 +46,21 @@ class AppointmentForm(OnceForm):
         invalid_choice_message=NOT_YOURS,
     )
     revision = HiddenField(validators=[Regexp(r"[0-9-]{0,64}\Z")])
+    scope = HiddenField(validators=[AnyOf(("", *SCOPES), NO_SCOPE)], default="")
 
     def __init__(
-        self, formdata: Any = None, obj: Any = None, *, calendars: Any = (), **given: Any
+        self,
+        formdata: Any = None,
+        obj: Any = None,
+        *,
+        calendars: Any = (),
+        repeated: Repeat = NEVER,
+        **given: Any,
     ) -> None:
-        super().__init__(formdata, obj=obj, **given)
+        super().__init__(formdata, obj=obj, **fields_of(repeated) | given)
         self._kept: Facts | None = obj
+        self.repeated = repeated
+        self.is_repeat_unsaid = bool(formdata) and "repeat" not in formdata
         self.is_change = obj is not None
         self.calendar.choices = [(one.id, _shown(one)) for one in calendars]
         self.calendar_ids: list[int] = [one.id for one in calendars]

@@ -40,8 +40,8 @@ def new_uid() -> str:
 def new_text(facts: Facts, now: datetime, *, uid: str = "", created: datetime | None = None) -> str:
     """The text of a new appointment, last changed ``now``."""
     event = Part("VEVENT", [Line("UID", "", escaped(uid or new_uid()))])
-    for name, stamp in (("DTSTAMP", now), ("CREATED", created or now), ("LAST-MODIFIED", now)):
-        event.contents.append(_stamp(name, stamp))
+    for name, instant in (("DTSTAMP", now), ("CREATED", created or now), ("LAST-MODIFIED", now)):
+        event.contents.append(stamp(name, instant))
     event.contents += [_time("DTSTART", facts), _time("DTEND", facts)]
     for field, name in TEXTS.items():
         if text := getattr(facts, field):
@@ -55,28 +55,40 @@ def patched(text: str, shown: Facts, wanted: Facts, now: datetime) -> str:
     if shown == wanted or (_texts(shown) == _texts(wanted) and shown.times == wanted.times):
         return text
     calendar = read(text)
-    event = _master(calendar)
+    patch(master_of(calendar), shown, wanted, now)
+    return written(calendar)
+
+
+def patch(event: Part, shown: Facts, wanted: Facts, now: datetime) -> None:
+    patch_texts(event, shown, wanted)
+    if shown.times != wanted.times:
+        move(event, shown, wanted)
+        raise_sequence(event)
+    touch(event, now)
+
+
+def patch_texts(event: Part, shown: Facts, wanted: Facts) -> None:
     for field, name in TEXTS.items():
         if (new := getattr(wanted, field)) != getattr(shown, field):
             event.set(name, Line(name, "", escaped(new)) if new else None)
-    if shown.times != wanted.times:
-        _move(event, shown, wanted)
-        _raise_sequence(event)
+
+
+def touch(event: Part, now: datetime) -> None:
+    """Say that it has been changed."""
     for name in ("DTSTAMP", "LAST-MODIFIED"):
-        event.set(name, _stamp(name, now))
-    return written(calendar)
+        event.set(name, stamp(name, now))
 
 
 def _texts(facts: Facts) -> Mapping[str, str]:
     return {field: getattr(facts, field) for field in TEXTS}
 
 
-def _master(calendar: Part) -> Part:
+def master_of(calendar: Part) -> Part:
     events = calendar.parts("VEVENT")
     return next((event for event in events if not event.first("RECURRENCE-ID")), events[0])
 
 
-def _move(event: Part, shown: Facts, wanted: Facts) -> None:
+def move(event: Part, shown: Facts, wanted: Facts) -> None:
     """A duration stays while it is as long; the end, or the start, that stays is not touched."""
     is_other_kind = shown.times[2:] != wanted.times[2:]
     if is_other_kind or shown.start != wanted.start:
@@ -95,27 +107,27 @@ def _time(name: str, facts: Facts) -> Line:
     wall = facts.start if name == "DTSTART" else facts.end
     if facts.allday:
         day = wall if name == "DTSTART" else wall + DAY
-        return Line(name, ";VALUE=DATE", _digits(day)[:8])
+        return Line(name, ";VALUE=DATE", digits(day)[:8])
     if facts.timezone is None:
-        return Line(name, "", _digits(wall))
+        return Line(name, "", digits(wall))
     if facts.timezone.removeprefix("Etc/") in UTC_NAMES:
-        return Line(name, "", f"{_digits(wall)}Z")
+        return Line(name, "", f"{digits(wall)}Z")
     zone = facts.timezone
     quoted = f'"{zone}"' if any(char in zone for char in ',;:"') else zone
-    return Line(name, f";TZID={quoted}", _digits(wall))
+    return Line(name, f";TZID={quoted}", digits(wall))
 
 
-def _stamp(name: str, instant: datetime) -> Line:
-    return Line(name, "", f"{_digits(instant.astimezone(UTC))}Z")
+def stamp(name: str, instant: datetime) -> Line:
+    return Line(name, "", f"{digits(instant.astimezone(UTC))}Z")
 
 
-def _digits(wall: datetime) -> str:
+def digits(wall: datetime) -> str:
     """By hand, since ``strftime`` writes the year 800 in three digits."""
     date = f"{wall.year:04}{wall.month:02}{wall.day:02}"
     return f"{date}T{wall.hour:02}{wall.minute:02}{wall.second:02}"
 
 
-def _raise_sequence(event: Part) -> None:
+def raise_sequence(event: Part) -> None:
     line = event.first("SEQUENCE")
     value = line.value.strip() if line else "0"
     event.set("SEQUENCE", Line("SEQUENCE", "", str(int(value) + 1 if value.isdecimal() else 1)))

@@ -25,9 +25,11 @@ MOST, MOST_OF_SERIES = 100, 500  # rows of each range that is read: that bounds 
 MANY = 50  # from here on they may not be all
 
 
-async def after_saving(appointment_id: int | None, made: Derived, calendars: Sequence[int]) -> str:
-    """“Saved.”, and what of these calendars it overlaps."""
-    own = _own(made)
+async def after_saving(
+    appointment_id: int | None, made: Derived, calendars: Sequence[int], *, only: str | None = None
+) -> str:
+    """“Saved.”, and what of these calendars it overlaps, or the ``only`` one of a series does."""
+    own = _own(made, only)
     try:
         found = await _overlapped(own, calendars, current_user.timezone) if own else []
     except RefusedError:  # a series takes too long to follow; this one is saved all the same
@@ -41,12 +43,14 @@ async def after_saving(appointment_id: int | None, made: Derived, calendars: Seq
     return f"Saved. It overlaps {_named(list(others.values()), _day(own))}."
 
 
-def _own(made: Derived) -> list[Any]:
+def _own(made: Derived, only: str | None) -> list[Any]:
     """When it takes time; of a series what comes within a year, and so much of it."""
     if made.columns["transparent"] or made.columns["status"] == "CANCELLED":
         return []
     busy = [one for one in made.occurrences if not one["allday"]]
-    if len(made.occurrences) > 1:
+    if only is not None:
+        busy = [one for one in busy if one["recurrence_id"] == only]
+    elif len(made.occurrences) > 1:
         moment = now()
         coming = [one for one in busy if one["end_utc"] > moment]
         first = sorted(coming, key=itemgetter("start_utc"))[:MOST_OWN]

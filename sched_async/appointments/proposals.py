@@ -11,13 +11,14 @@ from ..accounts.sessions import current_user
 from ..times import existing, now, to_wall
 from .agenda import LONGEST
 from .forms import AppointmentForm, midnight
+from .repeat_fields import NAMES as REPEAT_NAMES
 
 HOUR = timedelta(hours=1)
-NAMES = ("start", "end", "allday", "calendar")
+NAMES = ("start", "end", "allday", "calendar", *REPEAT_NAMES)
 
 
 def proposal(calendars: Sequence[Any]) -> dict[str, Any]:
-    """By ``start``, ``end``, ``allday`` and ``calendar``; what is no valid value is ignored.
+    """By the names of the form's times, calendar and repetition; what is not valid is ignored.
 
     Otherwise an hour from the next full hour on, in the user's zone.
     """
@@ -26,7 +27,8 @@ def proposal(calendars: Sequence[Any]) -> dict[str, Any]:
     start, end = _times(said, allday, zone)
     calendar = said["calendar"].data if "calendar" in said else calendars[0].id
     times = {"start": start, "end": end, "allday": allday, "timezone": zone}
-    return {**times, "calendar": calendar}
+    repeat = {name: said[name].data for name in REPEAT_NAMES if name in said}
+    return {**times, "calendar": calendar, **repeat}
 
 
 def _said(calendars: Sequence[Any]) -> dict[str, Any]:

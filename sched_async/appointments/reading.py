@@ -13,6 +13,7 @@ from ..database import fetch
 from ..models import Appointment, Calendar, Occurrence
 from .acts import ChangedError
 from .ics_text import Facts
+from .occasions import Occasions
 from .occurrences import occurrences
 
 NEAR = timedelta(days=2)
@@ -52,6 +53,7 @@ def _own(which: Any) -> Any:
             Occurrence.end_utc,
             Occurrence.title.label("own_title"),
             Occurrence.location.label("own_location"),
+            Occurrence.search.label("own_texts"),
         )
     )
 
@@ -87,6 +89,9 @@ async def own_occurrence(appointment_id: int, on: str) -> Any:
         "title": rows[0].own_title or rows[0].title,
         "location": rows[0].own_location or rows[0].location,
     }
+    if rows[0].own_texts is not None:
+        text = await text_of(rows[0])
+        shown["description"] = Occasions(text).facts(on).description
     if rows[0].recurrence_id is None:
         later = await _later_one(rows[0], on) or abort(404)
         shown = later._asdict()

@@ -44,6 +44,9 @@ class Repeat:
     rrule: str = ""
 
 
+NEVER = Repeat()
+
+
 def rule_of(repeat: Repeat, start: Moment) -> str:
     """The rule for what starts then; it names its days, also where that is the start's own."""
     if repeat.repeat not in FREQUENCIES:
@@ -74,7 +77,7 @@ def _days(repeat: Repeat, start: datetime) -> dict[str, str]:
 def repeat_of(rule: str | None, start: Moment) -> Repeat:
     """The fields that say the same as a rule, or the rule itself."""
     if not rule:
-        return Repeat()
+        return NEVER
     parts = _usual(parts_of(rule), start.wall)
     fields = _fields(parts, start, rule)
     same = fields.repeat and _usual(parts_of(rule_of(fields, start)), start.wall)
@@ -86,7 +89,7 @@ def repeat_of(rule: str | None, start: Moment) -> Repeat:
 def _fields(parts: Mapping[str, str], start: Moment, rule: str) -> Repeat:
     count, until = parts.get("COUNT", ""), until_day(rule, start)
     if (count and until) or not parts.get("INTERVAL", "1").isdecimal():
-        return Repeat()
+        return NEVER
     days, day = parts.get("BYDAY", ""), parts.get("BYMONTHDAY", "")
     return Repeat(
         UNITS.get(parts.get("FREQ", ""), ""),

@@ -27,6 +27,27 @@ if (appointment) {
     before = start.value;
   });
 
+  // The rule in words, which the server finds; nothing that was typed is sent but this.
+  const summary = appointment.querySelector("[data-summary]");
+  const repeat = appointment.querySelector(".repeat");
+  let asked;
+  const summarize = async () => {
+    const names = [...repeat.elements].map(({ name }) => name).concat("start", "allday");
+    const form = new FormData(appointment);
+    const said = new URLSearchParams();
+    for (const name of names) if (form.has(name)) said.set(name, form.getAll(name).join());
+    asked?.abort();
+    asked = new AbortController();
+    const address = `${appointment.dataset.appointment}?${said}`;
+    const answer = await fetch(address, { signal: asked.signal });
+    if (!answer.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    summary.replaceChildren(...page.querySelector("[data-summary]").childNodes);
+  };
+  for (const part of [repeat, start, allday]) {
+    part.addEventListener("change", () => summarize().catch(() => {}));
+  }
+
   // Whole days have no times, but keep them in case the box is unticked again.
   const times = new Map([[start, "09:00"], [end, "10:00"]]);
   const move = (day, days) =>

@@ -15,7 +15,7 @@ from .visitor import HEIGHT, USUAL, Visitor, Window
 
 NAMED_HOST = "sched.test"
 SCREENSHOTS = Path(__file__).with_name("test_screenshots.py")
-ONLY_IN_CI = Path(__file__).with_name("test_calendars.py")
+ONLY_IN_CI = [Path(__file__).with_name(f"test_{name}.py") for name in ("calendars", "series")]
 ARGUMENTS = [
     "--disable-gpu",
     "--no-first-run",
@@ -32,11 +32,11 @@ OpenWindow = Callable[..., AbstractAsyncContextManager[Visitor]]
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Without a folder for them, screenshots are not even a skipped test.
 
-    One journey through the calendar is enough while one works; CI makes the other as well.
+    One journey through the calendar is enough while one works; CI makes the others as well.
     """
     if collection_path == SCREENSHOTS and config.getoption("--screenshots") is None:
         return True
-    if collection_path == ONLY_IN_CI and not os.environ.get("CI"):
+    if collection_path in ONLY_IN_CI and not os.environ.get("CI"):
         return True
     return None
 

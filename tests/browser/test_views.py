@@ -76,6 +76,7 @@ async def goes_by_keys(visitor: Visitor) -> None:
     assert await page.locator("dialog.keys").is_visible()
     await visitor.look("keys", is_alike=False)
     await page.keyboard.press("Escape")
+    await page.wait_for_selector("dialog.keys", state="hidden")  # a moment later
     await page.keyboard.press("ArrowRight")
     assert await page.evaluate("document.activeElement.className") == "date today"
     async with page.expect_navigation():

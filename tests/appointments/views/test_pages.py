@@ -277,7 +277,7 @@ async def test_one_of_a_series_has_a_page_of_its_own_also_in_years_that_are_not_
     ):
         page = await text(await hers.get(f"/appointments/{number}/?on={on}"))
         assert day in page
-        assert "This appointment repeats." in page
+        assert "Repeats every week on Tuesday" in page
     for path in (
         f"{number}/?on=2026-11-25T19:30",
         f"{number}/?on=2031-01-08T19:30",

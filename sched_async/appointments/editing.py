@@ -1,0 +1,133 @@
+"""Change an appointment; of a series one, this and following, or all."""
+
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from quart import flash, render_template, request
+from quart.typing import ResponseReturnValue
+
+from ..accounts.sessions import current_user, login_required
+from ..carried_form import CarriedForm
+from ..database import db
+from ..errors import RefusedError
+from ..times import now
+from . import changes, conflicts, overlaps
+from .acts import ChangedError, TakenError
+from .crud import blueprint
+from .derive import Derived
+from .expanding import derived, in_thread
+from .forms import AppointmentForm
+from .ics_text import patched
+from .messages import flash_undo
+from .reading import find_appointment, own_calendars, revision_of
+from .saving import refuse, said, sent_form, show_form, shown_zone, to_detail
+from .scopes import Edit, Edited, MissingError, edited
+from .shown import Shown, shown_of
+
+KINDS = {"one": "edit_one", "following": "edit_following", "all": "edit"}
+
+
+@blueprint.route("/appointments/<int:appointment_id>/edit/", methods=["GET", "POST"])
+@login_required
+async def edit(appointment_id: int) -> ResponseReturnValue:
+    """Show the form for one appointment, and save what it sends."""
+    on = request.args.get("on")
+    if (shown := await _shown(appointment_id, on)) is None:
+        return await conflicts.show_deleted()
+    facts, row = shown.facts, shown.row
+    given: dict[str, Any] = {"calendars": await own_calendars(), "repeated": shown.repeated}
+    if request.method == "POST":
+        form = AppointmentForm(await sent_form(shown_zone(facts), row.calendar_id), facts, **given)
+        if form.validate() and (answer := await _save(form, shown)):
+            return answer
+    else:
+        facts = replace(facts, timezone=shown_zone(facts))
+        hidden = {"calendar": row.calendar_id, "revision": revision_of(row)}
+        form = AppointmentForm(obj=facts, **given, **hidden)
+    return await show_form(form, appointment_id=appointment_id, on=shown.on)
+
+
+async def _save(form: AppointmentForm, shown: Shown) -> ResponseReturnValue | None:
+    """Change it as the form differs from what is kept; once more where that has changed."""
+    wanted = Edit(shown.facts, form.facts(), shown.repeated, form.wanted_repeat())
+    number, on = shown.row.id, shown.on or None
+    now_there: Shown | None = shown
+    while now_there:
+        try:
+            if form.revision.data and form.revision.data != revision_of(now_there.row):
+                return await conflicts.show_both(form, now_there) or await _unchanged(now_there)
+            return await _replace(form, wanted, now_there)
+        except MissingError:
+            break
+        except (ChangedError, RefusedError, TakenError) as error:
+            await db.rollback()
+            if await refuse(form, error):
+                return None
+        now_there = await _shown(number, on)
+    return await conflicts.show_deleted()
+
+
+async def _shown(appointment_id: int, on: str | None) -> Shown | None:
+    """As it is now; None where it is not there any more."""
+    while row := await find_appointment(appointment_id):
+        with suppress(ChangedError):  # between the two readings
+            return await shown_of(row, on)
+    return None
+
+
+async def _replace(form: AppointmentForm, wanted: Edit, shown: Shown) -> ResponseReturnValue:
+    row, target = shown.row, form.calendar.data
+    if wanted.changes_nothing and target == row.calendar_id:
+        return await _unchanged(shown)
+    scope = form.scope.data if shown.on else "all"
+    if not scope:
+        return await _ask(wanted, shown, is_moved=target != row.calendar_id)
+    new = await _edited(wanted, shown, scope)
+    title, made = wanted.wanted.title, await derived(new.text)
+    kind = "move" if wanted.changes_nothing else KINDS[scope]
+    async with changes.act(db, current_user.user_id, kind, title) as act:
+        if new.following is not None:
+            act.replace(row, made)
+            made = await derived(new.following)
+            step = act.put(target, made, is_fresh=True)
+        else:
+            step = act.replace(row, made, row.calendar_id if scope == "one" else target)
+    await db.commit()
+    on = shown.on if scope == "one" else _where(made, wanted)
+    only = on if scope == "one" else None
+    message = await overlaps.after_saving(step.id, made, form.calendar_ids, only=only)
+    await flash_undo(message + said(new), act.id)
+    return to_detail(step.id, on if shown.on else None)
+
+
+async def _edited(wanted: Edit, shown: Shown, scope: str) -> Edited:
+    if shown.repeated == wanted.repeat and not shown.item.repeats:
+        return Edited(patched(shown.text, wanted.shown, wanted.wanted, now()))
+    return await in_thread(partial(edited, shown.text, shown.on, scope, wanted, now()))
+
+
+def _where(made: Derived, wanted: Edit) -> str | None:
+    """The key of the one that the form showed, if it stands where the form said."""
+    wall = wanted.wanted.start
+    key = wall.date().isoformat() if wanted.wanted.allday else wall.isoformat(timespec="minutes")
+    return key if any(one["recurrence_id"] == key for one in made.occurrences) else None
+
+
+async def _ask(wanted: Edit, shown: Shown, *, is_moved: bool) -> ResponseReturnValue:
+    """Which ones are meant; a rule, or a calendar, is not changed for one alone."""
+    scopes = (
+        ["following", "all"] if wanted.changes_rule or is_moved else ["one", "following", "all"]
+    )
+    carried = await CarriedForm.of_request()
+    page = await render_template(
+        "appointments/which.html", item=shown.item, carried=carried, scopes=scopes, verb="Change"
+    )
+    return page, 422
+
+
+async def _unchanged(shown: Shown) -> ResponseReturnValue:
+    """It is as wanted already."""
+    await flash("Saved.", "success")
+    return to_detail(shown.row.id, shown.on)

@@ -1,0 +1,208 @@
+"""What becomes of the text of a series when one of it is changed, this and following, or all; pure.
+
+Whoever changes one sees that one: what the form showed of it is compared with what is wanted,
+and the difference is what is done, to one or to many.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from ..errors import RefusedError
+from .content_lines import Line
+from .ics_text import TEXTS, Facts, move, patch, patch_texts, raise_sequence, touch
+from .occasions import OF_THE_SERIES, Occasions, facts_of
+from .rules import NEVER, Repeat, first_on, rule_of, same_rule, shortened
+from .shifting import Shift, shift, shifted_rule, start_of
+from .spans import Moment, span_of
+from .splitting import append, refuse_single, split
+
+SCOPES = ("one", "following", "all")
+ENDS_BEFORE = "The last day must not be before the start."
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What a form showed, and what is wanted."""
+
+    shown: Facts
+    wanted: Facts
+    repeated: Repeat = NEVER
+    repeat: Repeat = NEVER
+
+    @property
+    def changes_rule(self) -> bool:
+        return not same_rule(self.repeated, self.repeat)
+
+    @property
+    def changes_nothing(self) -> bool:
+        texts = all(getattr(self.shown, one) == getattr(self.wanted, one) for one in TEXTS)
+        return texts and self.shown.times == self.wanted.times and not self.changes_rule
+
+
+@dataclass(frozen=True)
+class Edited:
+    """The text then, and that of the series that begins in the middle of it."""
+
+    text: str
+    following: str | None = None
+    gone: int = 0
+    """How many that had been changed by themselves have lost their place."""
+    begins: date | None = None
+    """The day that it begins on, where it had to be moved there."""
+
+
+class MissingError(Exception):
+    """That one of the series is not there any more."""
+
+
+def edited(text: str, on: str, scope: str, edit: Edit, now: datetime) -> Edited:
+    """``on`` is empty where the form showed the series; then all of it is meant."""
+    if on:
+        _refuse_missing(text, on, now)
+    if scope == "one":
+        return Edited(edit_one(text, on, edit, now))
+    return (edit_following if scope == "following" else edit_all)(text, on, edit, now)
+
+
+def deleted(text: str, on: str, scope: str, now: datetime) -> str | None:
+    """What is left; None where that is nothing."""
+    _refuse_missing(text, on, now)
+    if scope == "all":
+        return None
+    return (delete_one if scope == "one" else delete_following)(text, on, now)
+
+
+def _refuse_missing(text: str, on: str, now: datetime) -> None:
+    if not Occasions(text).has(on, now):
+        raise MissingError
+
+
+def edit_one(text: str, on: str, edit: Edit, now: datetime) -> str:
+    """An override; the rule stays."""
+    its = Occasions(text)
+    wall, event = its.wall(on), its.override(on)
+    if replace(edit, repeat=edit.repeated).changes_nothing or wall is None:
+        return text
+    if event is None:
+        event = its.one_at(wall)
+        its.series.calendar.contents.append(event)
+    patch(event, edit.shown, edit.wanted, now)
+    return its.written()
+
+
+def edit_all(text: str, on: str, edit: Edit, now: datetime) -> Edited:
+    """Every one as the one that the form showed; ``on`` is empty where it showed the series."""
+    if edit.changes_nothing:
+        return Edited(text)
+    old = Occasions(text)
+    refuse_single(old)
+    by = Shift.between(edit.shown, edit.wanted)
+    met = _met(old)
+    _texts(old, on, edit)
+    if by:
+        shift(old, by, on)
+    shown = old.override(on) if on else None
+    if shown is not None and edit.shown.times != edit.wanted.times:
+        move(shown, edit.shown, edit.wanted)
+    begins = _rule(old, edit, by)
+    for event in (old.master, *old.series.changed):
+        touch(event, now)
+    return _without_gone(old.written(), met, begins)
+
+
+def edit_following(text: str, on: str, edit: Edit, now: datetime) -> Edited:
+    """The text ends before, and another one follows; from the first on that is all."""
+    if edit.changes_nothing or (parts := split(text, on, now)) is None:
+        return edit_all(text, on, edit, now)
+    later = edit_all(parts[1], on, edit, now)
+    return replace(later, text=parts[0], following=later.text)
+
+
+def delete_one(text: str, on: str, now: datetime) -> str | None:
+    """None where nothing is left."""
+    its = Occasions(text)
+    wall, event = its.wall(on), its.override(on)
+    if event is not None:
+        its.series.calendar.contents.remove(event)
+    if its.series.has_master and wall is not None:
+        append(its.master, its.line("EXDATE", wall))
+        raise_sequence(its.master)
+        touch(its.master, now)
+    return its.written() if _is_left(its) else None
+
+
+def delete_following(text: str, on: str, now: datetime) -> str | None:
+    parts = split(text, on, now)
+    return parts[0] if parts else None
+
+
+def _texts(old: Occasions, on: str, edit: Edit) -> None:
+    """What an override has of its own stays, but for the one that the form showed."""
+    usual = {field: old.master.text(name) for field, name in TEXTS.items()}
+    patch_texts(old.master, edit.shown, edit.wanted)
+    for event, key in old.overrides():
+        same = [
+            field for field, name in TEXTS.items() if key == on or event.text(name) == usual[field]
+        ]
+        before = {field: getattr(edit.shown, field) for field in same}
+        patch_texts(event, replace(edit.wanted, **before), edit.wanted)
+
+
+def _rule(old: Occasions, edit: Edit, by: Shift) -> date | None:
+    """Keep the rule, or set the new one; the day of the start where that had to move onto it."""
+    master, start = old.master, start_of(old)
+    if not edit.changes_rule:
+        line = master.first("RRULE")
+        if line is not None and by.moves_start:
+            line.value = shifted_rule(line.value, old.start, start, by.is_other_kind)
+        return None
+    shown = datetime.combine(edit.wanted.start.date(), start.wall.time())
+    rule = rule_of(edit.repeat, replace(start, wall=shown))
+    if not rule:
+        for name in OF_THE_SERIES:
+            master.set(name, None)
+        return None
+    return _begin(old, start, rule, edit.repeat)
+
+
+def _begin(old: Occasions, start: Moment, rule: str, repeat: Repeat) -> date | None:
+    master, first = old.master, first_on(rule, start.wall)
+    if repeat.ends == "on" and repeat.until and repeat.until < first.date():
+        raise RefusedError(ENDS_BEFORE, "until")
+    facts = facts_of(master, span_of(master, old.series.clocks))
+    end = facts.end + (first - start.wall)
+    move(master, facts, replace(facts, start=first, end=end))
+    master.set("RRULE", Line("RRULE", "", shortened(rule, first)))
+    return None if first == start.wall else first.date()
+
+
+def _met(its: Occasions) -> list[bool]:
+    """Which overrides stand for an occurrence that there is."""
+    originals = [its.wall(key) or datetime.min for _, key in its.overrides()]
+    walls = set(its.until(max(originals, default=datetime.min)))
+    return [original in walls for original in originals]
+
+
+def _without_gone(text: str, met: list[bool], begins: date | None) -> Edited:
+    """Overrides that have lost their occurrence go; what does not repeat any more is a single."""
+    new = Occasions(text)
+    pairs = zip(new.series.changed, met, _met(new), strict=True)
+    gone = [event for event, was, is_there in pairs if was and not is_there]
+    left = [event for event in new.series.changed if event not in gone]
+    contents = new.series.calendar.contents
+    for event in gone:
+        contents.remove(event)
+    if left and not (new.series.rules or new.master.all("RDATE")):
+        contents.remove(left[0])
+        left[0].set("RECURRENCE-ID", None)
+        new.master.contents = left[0].contents
+    return Edited(new.written(), gone=len(gone), begins=begins)
+
+
+def _is_left(its: Occasions) -> bool:
+    if its.series.calendar.parts("VEVENT") == []:
+        return False
+    left = Occasions(its.written())
+    if left.series.changed:
+        return True
+    return any(not left.changed.takes(wall) for wall in left.series.walls())

@@ -1,0 +1,54 @@
+"""What a form shows: an appointment, or one of a series with ``?on=``; and the text behind it."""
+
+from dataclasses import dataclass
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+from ..accounts.sessions import current_user
+from ..times import now
+from .display import Item
+from .expanding import in_thread
+from .ics_text import Facts
+from .occasions import Occasions
+from .reading import facts_of, text_of
+from .rules import NEVER, Repeat, repeat_of
+
+
+@dataclass(frozen=True)
+class Shown:
+    row: Any
+    on: str
+    """Empty where the appointment, or the series, is meant as a whole."""
+    text: str
+    facts: Facts
+    repeated: Repeat
+    occurrence: dict[str, Any] | None = None
+
+    @property
+    def item(self) -> Item:
+        row = self.row
+        if self.occurrence is not None:
+            row = SimpleNamespace(**(row._asdict() | self.occurrence))
+        return Item(row, current_user.timezone, current_user.clock_hours)
+
+
+async def shown_of(row: Any, on: str | None) -> Shown | None:
+    """None for one that is not of this series; ChangedError where the row is not the last."""
+    text = await text_of(row)
+    if on is None and not row.rrule:
+        return Shown(row, "", text, facts_of(row), NEVER)
+    found = await in_thread(partial(_read, text, on))
+    if found is None:
+        return None
+    repeated, facts, occurrence = found
+    return Shown(row, on or "", text, facts or facts_of(row), repeated, occurrence)
+
+
+def _read(text: str, on: str | None) -> tuple[Repeat, Facts | None, dict[str, Any] | None] | None:
+    its = Occasions(text)
+    rule = its.master.first("RRULE") if its.series.has_master else None
+    repeated = repeat_of(rule.value, its.start) if rule else NEVER
+    if on is None:
+        return repeated, None, None
+    return (repeated, its.facts(on), its.row(on)) if its.has(on, now()) else None
