@@ -13,7 +13,7 @@ import asyncio
 import fcntl
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 from sqlalchemy.orm import DeclarativeBase, make_transient_to_detached
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool
 from werkzeug.local import LocalProxy
 
 from . import migrations, sqlite
@@ -36,6 +36,7 @@ from .errors import StartupError
 from .request_scope import storage
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+GIVEN_BACK_WITHIN = 1  # seconds
 WAIT = 10  # seconds for a connection from the pool
 NONE_YET = (
     "{} has not been created yet. Give this command the settings that the server has, or create "
@@ -64,8 +65,18 @@ class Database:
 
     async def close(self) -> None:
         await self.readers.close()
-        await self.read_engine.dispose()
-        await self.write_engine.dispose()
+        for engine in (self.read_engine, self.write_engine):
+            await _given_back(engine)
+            await engine.dispose()
+
+
+async def _given_back(engine: AsyncEngine) -> None:
+    """What goes on after its request was cancelled may still have one."""
+    pool = cast(QueuePool, engine.pool)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(GIVEN_BACK_WITHIN):
+            while pool.checkedout():  # noqa: ASYNC110 (no event comes after its return)
+                await asyncio.sleep(0.001)
 
 
 def begin() -> AbstractAsyncContextManager[AsyncSession]:

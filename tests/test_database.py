@@ -14,7 +14,18 @@ from urllib.parse import urlencode
 import pytest
 from quart import Quart
 from quart.testing.connections import TestHTTPConnection
-from sqlalchemy import Engine, delete, event, func, insert, inspect, literal, select, text, update
+from sqlalchemy import (
+    Engine,
+    delete,
+    event,
+    func,
+    insert,
+    inspect,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -740,6 +751,24 @@ async def test_a_setup_link_is_looked_up_by_index(app: Quart) -> None:
 
 
 # Many at once
+
+
+async def test_a_connection_that_is_given_back_late_is_closed_as_well(database_url: str) -> None:
+    """What goes on after its request has been cancelled may end when all else has."""
+    database = Database(make_url(database_url))
+    begun = asyncio.Event()
+
+    async def work() -> None:
+        async with database.writing.begin() as session:
+            await session.execute(text("SELECT 1"))
+            begun.set()
+            await asyncio.sleep(0.05)
+
+    task = asyncio.create_task(work())
+    await begun.wait()
+    await database.close()
+    await task
+    gc.collect()  # a connection that is still open warns when it is forgotten
 
 
 async def test_two_hundred_at_once_all_get_their_appointment(
