@@ -27,6 +27,7 @@ from sched_async.appointments.ics_text import Facts, new_text, patched
 from sched_async.appointments.occurrences import occurrences
 from sched_async.appointments.reading import calendars_of, facts_of
 from sched_async.appointments.undo import undo
+from sched_async.appointments.views.periods import Period, period
 from sched_async.database import begin, reading
 from sched_async.lifespan import working
 from sched_async.models import Appointment, Calendar
@@ -35,10 +36,19 @@ from tests.servers import create_database, postgresql_server
 
 LIST, READ, MONTH = "the list, as a page", "the list, reading alone", "a month's occurrences"
 CREATE, EDIT, UNDO, DELETE = "create", "edit", "undo", "delete"
-READS, WRITES = (LIST, READ, MONTH), (CREATE, EDIT, UNDO, DELETE)
+VIEWS = {f"the {view}, as a page": view for view in ("month", "week", "agenda")}
+READS, WRITES = (LIST, READ, MONTH, *VIEWS), (CREATE, EDIT, UNDO, DELETE)
 GOALS = dict.fromkeys(READS, 1.2) | dict.fromkeys(WRITES, 1.5)
 WARM = 5  # rounds that do not count
 Times = dict[str, list[float]]
+
+
+def to_come(view: str) -> Period:
+    """The first days of a view that begin after today."""
+    shown = period(view, now().date(), 1)
+    while shown.first <= now().date():
+        shown = period(view, shown.anchor + timedelta(days=7 if view != "month" else 31), 1)
+    return shown
 
 
 class Person:
@@ -56,12 +66,18 @@ class Person:
         return found
 
     async def once(self) -> None:
-        await self.timed(LIST, self.asking.ask())
+        await self.timed(LIST, self.ask("/appointments/"))
+        for name, view in VIEWS.items():
+            await self.timed(name, self.ask(f"/calendar/{view}/{to_come(view).key}/"))
         await self.timed(READ, read_page(self.number, ZONE, past=False, after=None))
         await self.timed(MONTH, self.month())
         number = await self.timed(CREATE, self.create())
         await self.timed(UNDO, self.undo(await self.timed(EDIT, self.edit(number))))
         await self.timed(DELETE, self.delete(number))
+
+    async def ask(self, path: str) -> None:
+        self.asking.path = path
+        await self.asking.ask()
 
     async def month(self) -> list[Any]:
         today = now().replace(hour=0, minute=0, second=0, microsecond=0)
@@ -108,14 +124,14 @@ async def measure(app: Quart, rounds: int) -> tuple[Person, Person]:
     async with app.app_context():
         people = []
         for number in (BIG, SMALL):
-            asking = Asking(app, await sign_in(app, number))
-            asking.path = "/appointments/"
-            people.append(Person(number, asking))
+            people.append(Person(number, Asking(app, await sign_in(app, number))))
         for at in range(rounds):
             for person in people if at % 2 else reversed(people):
                 await person.once()
         big, small = people
         assert len(await big.month()) == len(await small.month())
+        for view in VIEWS.values():
+            assert to_come(view).first > now().date(), "both must see the same"
         return big, small
 
 

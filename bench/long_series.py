@@ -1,5 +1,7 @@
 """How long a series of ten thousand keeps others waiting: derived, saved, changed, undone.
 
+And how much longer it takes to move one of 730 by the form than to create one appointment.
+
 python -m bench.long_series
 """
 
@@ -11,6 +13,7 @@ from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from statistics import median
 
 from quart import Quart
 from sqlalchemy import select
@@ -26,10 +29,12 @@ from sched_async.appointments.undo import undo
 from sched_async.database import begin, reading
 from sched_async.lifespan import working
 from sched_async.models import Appointment, Calendar
+from sched_async.testing import signed_in
 from sched_async.times import now
 from tests.servers import create_database, postgresql_server
 
 TICK = 0.001  # seconds
+TURNS = 21
 
 
 @contextmanager
@@ -51,9 +56,9 @@ def watched(what: str) -> Iterator[None]:
     print(f"{what}: {whole * 1000:.0f} ms, held the loop for {max(gaps) * 1000:.0f} ms", flush=True)
 
 
-def text(start: datetime) -> str:
+def text(start: datetime, times: int = MOST_OCCURRENCES) -> str:
     facts = Facts("Every day", start, start + timedelta(hours=1), False, ZONE)
-    rule = f"RRULE:FREQ=DAILY;COUNT={MOST_OCCURRENCES}\r\nDTEND"
+    rule = f"RRULE:FREQ=DAILY;COUNT={times}\r\nDTEND"
     return new_text(facts, now(), uid="1").replace("DTEND", rule, 1)
 
 
@@ -79,6 +84,30 @@ async def measure(app: Quart) -> None:
             await settled(take_back(ada.id, act_id))
         with watched("delete"):
             await settled(delete(ada.id, number))
+        await move(app)
+
+
+async def move(app: Quart) -> None:
+    """By the form, as a person does; medians."""
+    client = await signed_in(app, EMAIL)
+    day = {"title": "Every day", "start": "2027-01-01T09:00", "end": "2027-01-01T10:00"}
+    daily = {"repeat": "daily", "ends": "after", "count": "730"}
+    series = (await client.post("/appointments/create/", form=day | daily)).location
+    created, moved = [], []
+    for at in range(TURNS):
+        begun = time.perf_counter()
+        await client.post("/appointments/create/", form=day | {"title": f"Number {at}"})
+        created.append(time.perf_counter() - begun)
+        hour = 10 + at % 2
+        times = {"start": f"2027-01-02T{hour}:00", "end": f"2027-01-02T{hour + 1}:00"}
+        on = "2027-01-02T" + ("09:00" if at == 0 else f"{11 - at % 2}:00")
+        begun = time.perf_counter()
+        form = day | times | {"scope": "all"}
+        answer = await client.post(f"{series}edit/?on={on}", form=form)
+        moved.append(time.perf_counter() - begun)
+        assert answer.status_code == 303, answer
+    create, move = median(created) * 1000, median(moved) * 1000
+    print(f"create by the form: {create:.1f} ms, move 730: {move:.1f} ms, {move / create:.1f}")
 
 
 async def create(user_id: int, start: datetime) -> int:

@@ -25,6 +25,7 @@ from .messages import called, flash_undo
 from .reading import find_appointment, own_appointment, text_of
 from .scopes import MissingError, deleted
 from .shown import shown_of
+from .which import show_which
 
 NOT_CLEAR = "Say which ones: “on” names one of the series, and “scope” is one, following or all."
 
@@ -86,9 +87,7 @@ async def _confirm(appointment_id: int, on: str | None) -> str:
 async def _ask(appointment_id: int, on: str) -> str:
     shown = await shown_of(await own_appointment(appointment_id), on) or abort(404)
     carried = CarriedForm(url_for(".delete", appointment_id=appointment_id, on=on), ())
-    return await render_template(
-        "appointments/which.html", item=shown.item, carried=carried, scopes=KINDS, verb="Delete"
-    )
+    return await show_which(shown, carried, list(KINDS), "Delete")
 
 
 async def _delete(appointment_id: int, on: str | None, scope: str) -> Any:

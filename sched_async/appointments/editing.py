@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from quart import flash, render_template, request
+from quart import flash, request
 from quart.typing import ResponseReturnValue
 
 from ..accounts.sessions import current_user, login_required
@@ -25,6 +25,7 @@ from .reading import find_appointment, own_calendars, revision_of
 from .saving import refuse, said, sent_form, show_form, shown_zone, to_detail
 from .scopes import Edit, Edited, MissingError, edited
 from .shown import Shown, shown_of
+from .which import show_which
 
 KINDS = {"one": "edit_one", "following": "edit_following", "all": "edit"}
 
@@ -121,10 +122,7 @@ async def _ask(wanted: Edit, shown: Shown, *, is_moved: bool) -> ResponseReturnV
         ["following", "all"] if wanted.changes_rule or is_moved else ["one", "following", "all"]
     )
     carried = await CarriedForm.of_request()
-    page = await render_template(
-        "appointments/which.html", item=shown.item, carried=carried, scopes=scopes, verb="Change"
-    )
-    return page, 422
+    return await show_which(shown, carried, scopes, "Change"), 422
 
 
 async def _unchanged(shown: Shown) -> ResponseReturnValue:
