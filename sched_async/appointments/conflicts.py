@@ -23,6 +23,7 @@ from .reading import own_calendars, revision_of
 from .repeating import start_moment
 from .rule_words import in_words
 from .rules import Repeat, rule_of
+from .saving import show_form
 from .scopes import Edit, edited
 from .shown import Shown
 
@@ -80,7 +81,7 @@ def _words(facts: Facts, repeat: Repeat) -> str:
 
 async def _item(shown: Shown, wanted: Facts, calendar_id: int) -> Item:
     """What was sent, as it would be shown if it were saved."""
-    text, edit = shown.text, Edit(shown.facts, wanted)
+    text, edit = await shown.text(), Edit(shown.facts, wanted)
     if shown.on:
         new = (await in_thread(partial(edited, text, shown.on, "one", edit, now()))).text
     else:
@@ -100,8 +101,7 @@ async def show_deleted() -> ResponseReturnValue:
         sent["calendar"] = str(calendars[0].id)
     form = AppointmentForm(sent, calendars=calendars)
     form.refuse(None, DELETED)
-    page = await render_template("appointments/form.html", form=form, is_deleted=True)
-    return page, 409
+    return await show_form(form, status=409, is_deleted=True)
 
 
 async def _had_shown(revision: str) -> bool:

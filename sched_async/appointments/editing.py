@@ -104,9 +104,10 @@ async def _replace(form: AppointmentForm, wanted: Edit, shown: Shown) -> Respons
 
 
 async def _edited(wanted: Edit, shown: Shown, scope: str) -> Edited:
+    text = await shown.text()
     if shown.repeated == wanted.repeat and not shown.item.repeats:
-        return Edited(patched(shown.text, wanted.shown, wanted.wanted, now()))
-    return await in_thread(partial(edited, shown.text, shown.on, scope, wanted, now()))
+        return Edited(patched(text, wanted.shown, wanted.wanted, now()))
+    return await in_thread(partial(edited, text, shown.on, scope, wanted, now()))
 
 
 def _where(made: Derived, wanted: Edit) -> str | None:

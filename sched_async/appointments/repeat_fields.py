@@ -1,6 +1,6 @@
 """The fields of a form that say how an appointment repeats."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -38,6 +38,7 @@ MONTHLY_BY = {
     "weekday": "The same weekday, such as the second Tuesday",
     "last": "The last day of the month",
 }
+Pairs = tuple[tuple[str, str], ...]
 ENDS = {"never": "Never", "on": "On a date", "after": "After a number of times"}
 
 
@@ -147,8 +148,30 @@ class RepeatFields:
             rrule=self.rrule.data or "",
         )
 
+    @property
+    def shown_repeat(self: Any) -> tuple[Any, ...]:
+        """For the template: what the fields hold, what is wrong there, and the choices."""
+        fields = [self[name] for name in NAMES]
+        shown = (tuple(one.data or ()) if one is self.days else _shown(one) for one in fields)
+        wrong = tuple((one.name, " ".join(one.errors)) for one in fields if one.errors)
+        return (*shown, wrong, CHOICES)
 
+
+@dataclass(frozen=True)
+class Choices:
+    repeat: Pairs = tuple(REPEAT.items())
+    days: Pairs = tuple(zip(DAYS, WEEKDAYS, strict=True))
+    monthly_by: Pairs = tuple(MONTHLY_BY.items())
+    ends: Pairs = tuple(ENDS.items())
+
+
+CHOICES = Choices()
 NAMES = tuple(asdict(NEVER))
+
+
+def _shown(field: Any) -> str:
+    """What was typed, or else what is kept."""
+    return field.data or "" if isinstance(field, SelectField) else field._value()
 
 
 def fields_of(repeat: Repeat) -> dict[str, Any]:

@@ -31,10 +31,13 @@ async def sent_form(zone: str, calendar_id: int) -> MultiDict[str, str]:
     return sent
 
 
-async def show_form(form: AppointmentForm, **shown: Any) -> ResponseReturnValue:
+async def show_form(form: AppointmentForm, *, status: int = 0, **shown: Any) -> ResponseReturnValue:
     summary = await repeating.summary(form)
-    page = await render_template("appointments/form.html", form=form, summary=summary, **shown)
-    return page, form.status
+    week_start = current_user.known().week_start
+    page = await render_template(
+        "appointments/form.html", form=form, summary=summary, week_start=week_start, **shown
+    )
+    return page, status or form.status
 
 
 async def refuse(form: AppointmentForm, error: Exception) -> bool:

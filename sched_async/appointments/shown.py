@@ -20,10 +20,14 @@ class Shown:
     row: Any
     on: str
     """Empty where the appointment, or the series, is meant as a whole."""
-    text: str
+    _text: str | None
+    """That of a single one is read when it is needed."""
     facts: Facts
     repeated: Repeat
     occurrence: dict[str, Any] | None = None
+
+    async def text(self) -> str:
+        return self._text if self._text is not None else await text_of(self.row)
 
     @property
     def item(self) -> Item:
@@ -35,9 +39,9 @@ class Shown:
 
 async def shown_of(row: Any, on: str | None) -> Shown | None:
     """None for one that is not of this series; ChangedError where the row is not the last."""
-    text = await text_of(row)
     if on is None and not row.rrule:
-        return Shown(row, "", text, facts_of(row), NEVER)
+        return Shown(row, "", None, facts_of(row), NEVER)
+    text = await text_of(row)
     found = await in_thread(partial(_read, text, on))
     if found is None:
         return None

@@ -26,7 +26,7 @@ async def show_which(shown: Shown, carried: CarriedForm, scopes: Sequence[str], 
 
 async def _reach(shown: Shown) -> dict[str, str]:
     """How many dates each scope would be about, in words."""
-    made = await derived(shown.text)
+    made = await derived(await shown.text())
     keys = sorted(one["recurrence_id"] for one in made.occurrences)
     following = [key for key in keys if key >= shown.on] or [shown.on]
     is_endless = made.columns["expanded_until"] is not None
