@@ -11,19 +11,25 @@ from ...models import User
 from .periods import Period, neighbours, period, title
 
 VIEWS = {"month": "Month", "week": "Week", "day": "Day", "agenda": "Agenda"}
-MORNING = time(9)
+MORNING = "09:00"
 
 
+@dataclass(frozen=True)
 class Addresses:
     """Of the views, and of the form; a month has a hundred, so that no route is asked for each.
 
     What is looked for goes along from view to view.
     """
 
-    def __init__(self) -> None:
+    calendar: str
+    form: str
+    query: str
+
+    @classmethod
+    def here(cls) -> "Addresses":
         words = request.args.get("q", "")
-        self.calendar, self.form = url_for("views.index"), url_for("appointments.create")
-        self.query = f"?{urlencode({'q': words})}" if words else ""
+        query = f"?{urlencode({'q': words})}" if words else ""
+        return cls(url_for("views.index"), url_for("appointments.create"), query)
 
     def view(self, view: str, key: str) -> str:
         return f"{self.calendar}{view}/{key}/{self.query}"
@@ -31,9 +37,12 @@ class Addresses:
     def of(self, view: str, day: date, week_start: int) -> str:
         return self.view(view, period(view, day, week_start).key)
 
+    def day(self, day: date) -> str:
+        return self.view("day", day.isoformat())
+
     def create(self, day: date) -> str:
         """The form, with a morning proposed."""
-        return f"{self.form}?start={day.isoformat()}T{MORNING:%H:%M}"
+        return f"{self.form}?start={day.isoformat()}T{MORNING}"
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,7 @@ class Frame:
         return self.addresses.view(view, key)
 
     def day_url(self, day: date) -> str:
-        return self.addresses.view("day", day.isoformat())
+        return self.addresses.day(day)
 
     def create_url(self, day: date) -> str:
         return self.addresses.create(day)

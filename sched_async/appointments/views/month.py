@@ -1,10 +1,11 @@
 """The month: a table of weeks, each packed into lanes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
-from quart import request
+from quart import request, url_for
 
 from ..display import heading
 from . import packing
@@ -17,28 +18,33 @@ MOST_DOTS = 4
 MOST_LINES = 2
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One day: what begins in it, or goes on from the week before, in order of the lanes."""
+class Chip(NamedTuple):
+    """A bar, or one with a time: what the template writes, and what is said of it."""
+
+    classes: str
+    href: str
+    time: str
+    name: str
+    said: str
+
+
+class Cell(NamedTuple):
+    """One day: what begins in it, or goes on from the week before, in order of the lanes.
+
+    The template takes these and the chips apart, which is quicker than to ask for each part.
+    """
 
     day: date
     is_today: bool
     is_chosen: bool
     classes: str
-    url: str
-    create_url: str
-    placed: list[Placed]
+    number: int
+    chips: list[Chip]
     more: list[tuple[int, int]]
     """At which step how many are not shown."""
-    entries: list[Entry]
-    lines: list[str]
+    dots: tuple[str, ...]
+    lines: tuple[str, ...]
     """The colours of the first bars that last several days, for narrow windows."""
-
-    @property
-    def dots(self) -> tuple[str, ...]:
-        """Those of the first others, and a plus where there are more."""
-        single = [one.calendar.color for one in self.entries if one.first_day == one.last_day]
-        return tuple(single if len(single) <= MOST_DOTS else [*single[: MOST_DOTS - 1], "plus"])
 
 
 @dataclass(frozen=True)
@@ -52,8 +58,9 @@ def layout(seen: Seen, frame: Frame) -> dict[str, Any]:
     shown = frame.shown
     by_day = seen.by_day(shown.first, shown.last)
     chosen = _chosen(seen, shown)
+    base = url_for("appointments.index")
     return {
-        "weeks": [_week(days, by_day, frame, chosen) for days in shown.weeks],
+        "weeks": [_week(days, by_day, frame, chosen, base) for days in shown.weeks],
         "chosen": chosen,
         "chosen_heading": heading(chosen, seen.today),
         "chosen_entries": by_day.get(chosen, []),
@@ -67,7 +74,9 @@ def _chosen(seen: Seen, shown: Period) -> date:
     return days.get(request.args.get("day", ""), usual)
 
 
-def _week(days: list[date], by_day: dict[date, list[Entry]], frame: Frame, chosen: date) -> Week:
+def _week(
+    days: list[date], by_day: dict[date, list[Entry]], frame: Frame, chosen: date, base: str
+) -> Week:
     here = {id(one): one for day in days for one in by_day.get(day, ())}
     packed = packing.week(here.values(), days[0])
     begins: list[list[Placed]] = [[] for _ in days]
@@ -81,22 +90,38 @@ def _week(days: list[date], by_day: dict[date, list[Entry]], frame: Frame, chose
     cells = []
     for at, day in enumerate(days):
         classes = ("" if frame.shown.holds(day) else "other ") + ("chosen" * (day == chosen))
+        entries = by_day.get(day, [])
         cells.append(
             Cell(
                 day,
-                is_today=day == frame.today,
-                is_chosen=day == chosen,
-                classes=classes,
-                url=frame.day_url(day),
-                create_url=frame.create_url(day),
-                placed=begins[at],
-                more=_more(packed, at),
-                entries=by_day.get(day, []),
-                lines=_lines(long[at]),
+                day == frame.today,
+                day == chosen,
+                classes,
+                len(entries),
+                [_chip(one, day, base) for one in begins[at]],
+                _more(packed, at),
+                _dots(entries),
+                _lines(long[at]),
             )
         )
     year, number = iso_week(days[0])
     return Week(number, f"{year}-W{number:02}", cells)
+
+
+def _chip(placed: Placed, day: date, base: str) -> Chip:
+    entry: Entry = placed.entry
+    href = f"{base}{entry.path}"
+    if entry.is_bar:
+        classes = f"bar {entry.calendar.color} {placed.classes}"
+        return Chip(classes, href, "", entry.name, entry.said(day))
+    classes = f"timed {entry.classes} {placed.classes}"
+    return Chip(classes, href, entry.short_start, entry.name, entry.said(entry.first_day))
+
+
+def _dots(entries: Sequence[Entry]) -> tuple[str, ...]:
+    """Of the first that are on this day alone, and a plus where there are more."""
+    single = [one.calendar.color for one in entries if one.first_day == one.last_day]
+    return tuple(single if len(single) <= MOST_DOTS else [*single[: MOST_DOTS - 1], "plus"])
 
 
 def _more(packed: Packed, column: int) -> list[tuple[int, int]]:
@@ -104,6 +129,6 @@ def _more(packed: Packed, column: int) -> list[tuple[int, int]]:
     return [(step, count) for step, count in counts if count]
 
 
-def _lines(by_lane: dict[int, str]) -> list[str]:
+def _lines(by_lane: dict[int, str]) -> tuple[str, ...]:
     """By lane; an empty one where nothing is."""
-    return [by_lane.get(lane, "") for lane in range(max(by_lane, default=-1) + 1)]
+    return tuple(by_lane.get(lane, "") for lane in range(max(by_lane, default=-1) + 1))

@@ -38,7 +38,7 @@ async def index() -> ResponseReturnValue:
             abort(404)
     if view not in VIEWS:
         abort(404)
-    return redirect(Addresses().of(view, day, user.week_start), 303)
+    return redirect(Addresses.here().of(view, day, user.week_start), 303)
 
 
 @blueprint.route("/<any(month, week, day, agenda):view>/<key>/")
@@ -51,7 +51,7 @@ async def show(view: str, key: str) -> ResponseReturnValue:
         abort(404)
     words = words_of(request.args.get("q", ""))
     seen = await see(user, shown.first, shown.last, words)
-    frame = Frame(shown, user, seen.today, Addresses())
+    frame = Frame(shown, user, seen.today, Addresses.here())
     more = LAYOUTS[view](seen, frame)
     page = f"calendar/{TEMPLATES[view]}.html"
     return await render_template(page, shown=shown, seen=seen, words=words, frame=frame, **more)
