@@ -40,7 +40,7 @@ class Cell(NamedTuple):
     classes: str
     number: int
     chips: list[Chip]
-    more: list[tuple[int, int]]
+    more: tuple[tuple[int, int], ...]
     """At which step how many are not shown."""
     dots: tuple[str, ...]
     lines: tuple[str, ...]
@@ -124,9 +124,9 @@ def _dots(entries: Sequence[Entry]) -> tuple[str, ...]:
     return tuple(single if len(single) <= MOST_DOTS else [*single[: MOST_DOTS - 1], "plus"])
 
 
-def _more(packed: Packed, column: int) -> list[tuple[int, int]]:
+def _more(packed: Packed, column: int) -> tuple[tuple[int, int], ...]:
     counts = ((step, packed.hidden(step, column)) for step in packed.more)
-    return [(step, count) for step, count in counts if count]
+    return tuple((step, count) for step, count in counts if count)
 
 
 def _lines(by_lane: dict[int, str]) -> tuple[str, ...]:
