@@ -28,6 +28,10 @@ from .scopes import Edit, edited
 from .shown import Shown
 
 FIELDS = ("title", "when", "timezone", "repeat", "location", "calendar", "description")
+NOT_THERE = (
+    "This series has been changed since you opened the form, and this date is no longer in it. "
+    "What you entered is still here: you can save it as a new appointment."
+)
 DELETED = (
     "This appointment has been deleted since you opened the form. What you entered is still here: "
     "you can save it as a new appointment."
@@ -91,7 +95,7 @@ async def _item(shown: Shown, wanted: Facts, calendar_id: int) -> Item:
     return item_of(await derived(new), calendar_id, zone, hours, shown.on, **own)
 
 
-async def show_deleted() -> ResponseReturnValue:
+async def show_deleted(*, is_one: bool = False) -> ResponseReturnValue:
     """What was typed about one that is gone, to be made anew; 404 unless a form had shown it."""
     sent = MultiDict(await request.form)
     if not await _had_shown(sent.pop("revision", "")):
@@ -100,7 +104,7 @@ async def show_deleted() -> ResponseReturnValue:
     if sent.get("calendar") not in [str(one.id) for one in calendars]:
         sent["calendar"] = str(calendars[0].id)
     form = AppointmentForm(sent, calendars=calendars)
-    form.refuse(None, DELETED)
+    form.refuse(None, NOT_THERE if is_one else DELETED)
     return await show_form(form, status=409, is_deleted=True)
 
 

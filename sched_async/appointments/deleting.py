@@ -23,18 +23,16 @@ from .display import Item
 from .expanding import derived, in_thread
 from .messages import called, flash_undo
 from .reading import find_appointment, own_appointment, text_of
-from .scopes import MissingError, deleted
+from .saving import NOT_CLEAR
+from .scopes import MissingError, deleted, was_there
 from .shown import shown_of
 from .which import show_which
-
-NOT_CLEAR = "Say which ones: “on” names one of the series, and “scope” is one, following or all."
-
 
 KINDS = {"one": "delete_one", "following": "delete_following", "all": "delete"}
 SENTENCES = {
     "delete": "{} has been deleted.",
-    "delete_one": "One of {} has been deleted.",
-    "delete_following": "{} has been deleted from this one on.",
+    "delete_one": "One date of {} has been deleted.",
+    "delete_following": "This and all later dates of {} have been deleted.",
 }
 
 
@@ -57,7 +55,7 @@ async def delete(appointment_id: int) -> ResponseReturnValue:
         await db.rollback()
         return await http_error(UnprocessableEntity(), str(refused))
     if request.method == "POST":
-        act = act or await _deleted_before(appointment_id)
+        act = act or await _deleted_before(appointment_id, on)
     if act is None:
         abort(404)
     if request.method == "DELETE":
@@ -117,11 +115,18 @@ async def _left(row: Any, on: str, scope: str) -> Derived | None:
     return await derived(left) if left else None
 
 
-async def _deleted_before(appointment_id: int) -> Any:
+async def _deleted_before(appointment_id: int, on: str | None) -> Any:
     """By which act, as when a button is pressed twice: the first answer is not seen."""
     mine = (Act.user_id == current_user.user_id, Act.made_at > now() - KEPT)
-    query = select(Act.id, Act.title, Act.kind).join(Change, Change.act_id == Act.id).where(*mine)
+    query = (
+        select(Act.id, Act.title, Act.kind, Change.before)
+        .join(Change, Change.act_id == Act.id)
+        .where(*mine)
+    )
     deleting = Act.kind.in_(SENTENCES)
     its = (Change.appointment_id == appointment_id, deleting, Act.undone_at.is_(None))
     async with reading() as seen:
-        return (await seen.execute(query.where(*its).order_by(Act.id.desc()).limit(1))).first()
+        row = (await seen.execute(query.where(*its).order_by(Act.id.desc()).limit(1))).first()
+    if row is None or on is None:
+        return row
+    return row if await in_thread(partial(was_there, row.before, on, now())) else None

@@ -27,6 +27,7 @@ MOST_TEXT = 256 * 1024
 MOST_OCCURRENCES = 10_000
 MOST_A_YEAR = 2000
 MOST_UID = 1000
+NO_DATES = "It has no dates: its rule ends before it begins, or all of them are left out."
 LONG = timedelta(days=31)
 AHEAD = timedelta(days=2 * 366)
 FAR = timedelta(days=20 * 366)
@@ -54,6 +55,8 @@ def derive(text: str, now: datetime) -> Derived:
     """
     series = Series(text)
     occurrences, until = series.occurrences(now)
+    if not occurrences:
+        raise RefusedError(NO_DATES)
     columns = series.columns() | {"expanded_until": until}
     return Derived(text, columns, occurrences, frozenset(series.clocks.used))
 

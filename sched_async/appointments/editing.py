@@ -1,20 +1,25 @@
 """Change an appointment; of a series one, this and following, or all."""
 
+import json
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from typing import Any
 
 from quart import flash, request
 from quart.typing import ResponseReturnValue
+from sqlalchemy import select
 
 from ..accounts.sessions import current_user, login_required
 from ..carried_form import CarriedForm
-from ..database import db
+from ..database import db, reading
 from ..errors import RefusedError
+from ..models import Act
+from ..security.csrf import FIELD
 from ..times import now
 from . import changes, conflicts, overlaps
-from .acts import ChangedError, TakenError
+from .acts import ChangedError, RepeatedError, TakenError
 from .crud import blueprint
 from .derive import Derived
 from .expanding import derived, in_thread
@@ -22,7 +27,7 @@ from .forms import AppointmentForm
 from .ics_text import patched
 from .messages import flash_undo
 from .reading import find_appointment, own_calendars, revision_of
-from .saving import refuse, said, sent_form, show_form, shown_zone, to_detail
+from .saving import NOT_CLEAR, refuse, said, sent_form, show_form, shown_zone, to_detail
 from .scopes import Edit, Edited, MissingError, edited
 from .shown import Shown, shown_of
 from .which import show_which
@@ -36,7 +41,7 @@ async def edit(appointment_id: int) -> ResponseReturnValue:
     """Show the form for one appointment, and save what it sends."""
     on = request.args.get("on")
     if (shown := await _shown(appointment_id, on)) is None:
-        return await conflicts.show_deleted()
+        return await _gone(on)
     facts, row = shown.facts, shown.row
     given: dict[str, Any] = {"calendars": await own_calendars(), "repeated": shown.repeated}
     if request.method == "POST":
@@ -52,7 +57,8 @@ async def edit(appointment_id: int) -> ResponseReturnValue:
 
 async def _save(form: AppointmentForm, shown: Shown) -> ResponseReturnValue | None:
     """Change it as the form differs from what is kept; once more where that has changed."""
-    wanted = Edit(shown.facts, form.facts(), shown.repeated, form.wanted_repeat())
+    is_moved = form.calendar.data != shown.row.calendar_id
+    wanted = Edit(shown.facts, form.facts(), shown.repeated, form.wanted_repeat(), is_moved)
     number, on = shown.row.id, shown.on or None
     now_there: Shown | None = shown
     while now_there:
@@ -62,12 +68,36 @@ async def _save(form: AppointmentForm, shown: Shown) -> ResponseReturnValue | No
             return await _replace(form, wanted, now_there)
         except MissingError:
             break
+        except RepeatedError as repeated:
+            await db.rollback()
+            return to_detail(repeated.appointment_id)
         except (ChangedError, RefusedError, TakenError) as error:
             await db.rollback()
             if await refuse(form, error):
                 return None
         now_there = await _shown(number, on)
-    return await conflicts.show_deleted()
+    return await _gone(on)
+
+
+async def _gone(on: str | None) -> ResponseReturnValue:
+    """Where the same form sent before has led, as when a button is pressed twice; else 409."""
+    if on is not None and (key := await _key()):
+        mine = (Act.user_id == current_user.user_id, Act.submission == key)
+        async with reading() as db:
+            number = await db.scalar(select(Act.appointment_id).where(*mine))
+        if number is not None:
+            return to_detail(number)
+    return await conflicts.show_deleted(is_one=on is not None)
+
+
+async def _key() -> str | None:
+    """Names the form as it was sent, and which one it was about."""
+    sent = await request.form
+    if not sent.get("submission"):
+        return None
+    fields = sorted(pair for pair in sent.items(multi=True) if pair[0] not in (FIELD, "revision"))
+    about = [request.path, request.args.get("on"), *fields]
+    return sha256(json.dumps(about).encode()).hexdigest()
 
 
 async def _shown(appointment_id: int, on: str | None) -> Shown | None:
@@ -82,17 +112,22 @@ async def _replace(form: AppointmentForm, wanted: Edit, shown: Shown) -> Respons
     row, target = shown.row, form.calendar.data
     if wanted.changes_nothing and target == row.calendar_id:
         return await _unchanged(shown)
+    if not shown.on and form.scope.data not in ("", "all"):
+        raise RefusedError(NOT_CLEAR, "scope")
     scope = form.scope.data if shown.on else "all"
     if not scope:
-        return await _ask(wanted, shown, is_moved=target != row.calendar_id)
+        return await _ask(wanted, shown)
     new = await _edited(wanted, shown, scope)
+    if scope == "one" and new.text == await shown.text():
+        return await _unchanged(shown)
     title, made = wanted.wanted.title, await derived(new.text)
     kind = "move" if wanted.changes_nothing else KINDS[scope]
-    async with changes.act(db, current_user.user_id, kind, title) as act:
+    key = await _key() if shown.on and scope != "one" else None
+    async with changes.act(db, current_user.user_id, kind, title, submission=key) as act:
         if new.following is not None:
-            act.replace(row, made)
-            made = await derived(new.following)
+            earlier, made = made, await derived(new.following)
             step = act.put(target, made, is_fresh=True)
+            act.replace(row, earlier)
         else:
             step = act.replace(row, made, row.calendar_id if scope == "one" else target)
     await db.commit()
@@ -117,11 +152,10 @@ def _where(made: Derived, wanted: Edit) -> str | None:
     return key if any(one["recurrence_id"] == key for one in made.occurrences) else None
 
 
-async def _ask(wanted: Edit, shown: Shown, *, is_moved: bool) -> ResponseReturnValue:
+async def _ask(wanted: Edit, shown: Shown) -> ResponseReturnValue:
     """Which ones are meant; a rule, or a calendar, is not changed for one alone."""
-    scopes = (
-        ["following", "all"] if wanted.changes_rule or is_moved else ["one", "following", "all"]
-    )
+    is_of_all = wanted.changes_rule or wanted.changes_calendar
+    scopes = ["following", "all"] if is_of_all else ["one", "following", "all"]
     carried = await CarriedForm.of_request()
     return await show_which(shown, carried, scopes, "Change"), 422
 

@@ -43,9 +43,11 @@ class Occasions:
         if self.override(on) is not None:
             return True
         end = max(now, self.start.instant) + FAR
-        if not self.series.has_master or (
-            self.is_endless and self.series.clock.instant(wall) >= end
-        ):
+        try:
+            is_too_late = self.is_endless and self.series.clock.instant(wall) >= end
+        except OverflowError:  # the first day that there is, or the last
+            return False
+        if is_too_late or not self.series.has_master:
             return False
         return wall in self.until(wall) and not self.changed.takes(wall)
 

@@ -15,8 +15,9 @@ from dateutil.rrule import rrulestr
 from ..errors import RefusedError
 
 FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY")
-CANNOT_READ = "Its rule of repetition cannot be read."
+CANNOT_READ = "This rule of repetition cannot be read."
 TOO_FINE = "It repeats more often than hourly, which cannot be kept here."
+WRITTEN = re.compile(r"\s*[A-Za-z-]+=[^;\r\n]+(; *[A-Za-z-]+=[^;\r\n]+)*;?\s*")
 DAY = timedelta(days=1)
 
 
@@ -53,18 +54,25 @@ class Rule:
 
 def parsed(text: str) -> Rule:
     """RefusedError for what is no rule, or one that repeats too often."""
+    if not WRITTEN.fullmatch(text):
+        raise RefusedError(CANNOT_READ)
     parts = parts_of(text)
     count, until = parts.pop("COUNT", ""), parts.pop("UNTIL", "")
     several = any("," in parts.get(name, "") for name in ("BYMINUTE", "BYSECOND"))
     if parts.get("FREQ") in ("MINUTELY", "SECONDLY") or several:
         raise RefusedError(TOO_FINE)
-    if parts.get("FREQ") not in FREQUENCIES or (count and not count.isdecimal()):
+    if parts.get("FREQ") not in FREQUENCIES or (count and not _is_number(count)):
         raise RefusedError(CANNOT_READ)
-    if not parts.get("INTERVAL", "1").isdecimal() or int(parts.get("INTERVAL", "1")) == 0:
+    if not _is_number(parts.get("INTERVAL", "1")):
         raise RefusedError(CANNOT_READ)
     rest = {name: value for name, value in parts.items() if not name.startswith("X-")}
     written = ";".join(f"{name}={value}" for name, value in rest.items())
     return Rule(written, int(count) if count else None, until)
+
+
+def _is_number(text: str) -> bool:
+    """From 1 on, and not so large that nothing could be meant by it."""
+    return re.fullmatch("0*[1-9][0-9]{0,8}", text, re.ASCII) is not None
 
 
 def parts_of(text: str) -> dict[str, str]:

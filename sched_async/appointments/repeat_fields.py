@@ -31,7 +31,7 @@ REPEAT = {
     "weekly": "Weekly",
     "monthly": "Monthly",
     "yearly": "Yearly",
-    "rule": "By another rule",
+    "rule": "Custom rule",
 }
 MONTHLY_BY = {
     "date": "The same date",
@@ -94,8 +94,14 @@ class DaysField(SelectMultipleField):
 
 
 def needed(form: Any, field: Field) -> None:
+    if field.errors:
+        raise StopValidation
     if field.data in (None, ""):
         raise StopValidation("This field is required.")
+
+
+def number_to(most: int) -> NumberRange:
+    return NumberRange(1, most, f"Enter a number from 1 to {most:,}.")
 
 
 def is_rule(form: Any, field: Field) -> None:
@@ -111,9 +117,9 @@ class RepeatFields:
     """For a form that has a start: ``repeat`` decides which of the others count."""
 
     repeat = ChoiceField("Repeat", REPEAT)
-    every = NumberField("Every", [Only("repeat", *FREQUENCIES), needed, NumberRange(1, MOST_EVERY)])
+    every = NumberField("Every", [Only("repeat", *FREQUENCIES), needed, number_to(MOST_EVERY)])
     days = DaysField(
-        "On", [Only("repeat", "weekly")], choices=dict(zip(DAYS, WEEKDAYS, strict=True))
+        "Days", [Only("repeat", "weekly")], choices=dict(zip(DAYS, WEEKDAYS, strict=True))
     )
     monthly_by = ChoiceField("On", MONTHLY_BY, [Only("repeat", "monthly")])
     ends = ChoiceField("Ends", ENDS, [Only("repeat", *FREQUENCIES)])
@@ -124,7 +130,7 @@ class RepeatFields:
             Only("repeat", *FREQUENCIES),
             Only("ends", "after"),
             needed,
-            NumberRange(1, MOST_OCCURRENCES),
+            number_to(MOST_OCCURRENCES),
         ],
     )
     rrule = StringField("Rule", [Only("repeat", "rule"), needed, is_rule], [stripped])

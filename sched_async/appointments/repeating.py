@@ -11,6 +11,7 @@ from .clocks import FLOATING, known
 from .display import short_date
 from .expanding import in_thread
 from .recurrence import parsed
+from .repeat_fields import NAMES
 from .rule_words import in_words
 from .rules import Repeat, ended, first_on, rule_of
 from .spans import Moment
@@ -38,7 +39,7 @@ def start_moment(wall: datetime, allday: bool, zone: str | None) -> Moment:
 
 async def summary(form: Any) -> Summary | None:
     """Of what a form says, as far as it makes sense; None for what does not repeat."""
-    if not form.repeat.data or not form.start.data:
+    if not form.repeat.data or not form.start.data or any(form[name].errors for name in NAMES):
         return None
     start = start_moment(form.start.data, bool(form.allday.data), form.timezone.data)
     try:

@@ -19,7 +19,7 @@ from .spans import Moment
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth"}
-LAST = {1: "last", 2: "second last", 3: "third last"}
+LAST = {1: "last", 2: "second to last", 3: "third to last"}
 UNITS = {"HOURLY": "hour", "DAILY": "day", "WEEKLY": "week", "MONTHLY": "month", "YEARLY": "year"}
 WORKING, WEEKEND, ALL = DAYS[:5], DAYS[5:], DAYS
 UNDERSTOOD = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYDAY", "BYMONTHDAY", "BYMONTH"}

@@ -25,8 +25,8 @@ UNITS = {frequency: name for name, frequency in FREQUENCIES.items()}
 MONTHLY_BY = ("date", "weekday", "last")
 ENDS = ("COUNT", "UNTIL")
 CLOCK = {"BYHOUR": "hour", "BYMINUTE": "minute", "BYSECOND": "second"}
-NOT_ITS_DAY = "The rule names its days. To move the appointment to another day, choose them again."
-NOT_ITS_TIME = "The rule names its times of day, so they cannot be moved together."
+NOT_ITS_DAY = "The rule says which days. Choose the new days here, then save again."
+NOT_ITS_TIME = "This rule sets the times itself. Change the rule to move them."
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 
 
@@ -217,7 +217,10 @@ def until_wall(rule: str, start: Moment) -> datetime | None:
         return datetime.combine(until.wall.date(), start.wall.time())
     if until.clock == FLOATING or start.clock.place is None:
         return until.wall
-    return start.clock.wall(until.instant)
+    try:
+        return start.clock.wall(until.instant)
+    except OverflowError:  # the last day that there is, as some write “for ever”
+        return until.wall
 
 
 def until_day(rule: str, start: Moment) -> date | None:
@@ -225,7 +228,8 @@ def until_day(rule: str, start: Moment) -> date | None:
     wall = until_wall(rule, start)
     if wall is None:
         return None
-    return wall.date() - (DAY if wall.time() < start.wall.time() else timedelta())
+    is_before = wall.time() < start.wall.time() and wall.date() > date.min
+    return wall.date() - (DAY if is_before else timedelta())
 
 
 def written(parts: Mapping[str, str]) -> str:

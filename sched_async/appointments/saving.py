@@ -16,8 +16,12 @@ from .display import long_date
 from .forms import AppointmentForm
 from .ics_text import Facts
 from .reading import own_calendars
+from .recurrence import CANNOT_READ
 from .scopes import Edited
 
+NOT_CLEAR = (
+    "Say which dates: “on” names one date of the series, and “scope” is one, following or all."
+)
 GONE = "This calendar has been deleted. Choose another one."
 TAKEN = "That calendar has this appointment already."
 
@@ -43,7 +47,8 @@ async def show_form(form: AppointmentForm, *, status: int = 0, **shown: Any) -> 
 async def refuse(form: AppointmentForm, error: Exception) -> bool:
     """Say why it cannot be saved; False where it can be tried once more."""
     if isinstance(error, RefusedError):
-        form.refuse(error.field, str(error))
+        is_of_rule = str(error) == CANNOT_READ and form.repeat.data == "rule"
+        form.refuse("rrule" if is_of_rule else error.field, str(error))
     elif isinstance(error, TakenError):
         form.refuse("calendar", TAKEN)
     elif form.calendar.data not in [one.id for one in await own_calendars()]:

@@ -9,15 +9,16 @@ from datetime import date, datetime
 
 from ..errors import RefusedError
 from .content_lines import Line
+from .display import long_date
 from .ics_text import TEXTS, Facts, move, patch, patch_texts, raise_sequence, touch
 from .occasions import OF_THE_SERIES, Occasions, facts_of
 from .rules import NEVER, Repeat, first_on, rule_of, same_rule, shortened
-from .shifting import Shift, shift, shifted_rule, start_of
+from .shifting import Shift, refuse_elsewhere, shift, shifted_rule, start_of
 from .spans import Moment, span_of
 from .splitting import append, refuse_single, split
 
 SCOPES = ("one", "following", "all")
-ENDS_BEFORE = "The last day must not be before the start."
+ENDS_BEFORE = "The last day must not be before the first one, {}."
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Edit:
     wanted: Facts
     repeated: Repeat = NEVER
     repeat: Repeat = NEVER
+    changes_calendar: bool = False
 
     @property
     def changes_rule(self) -> bool:
@@ -72,8 +74,12 @@ def deleted(text: str, on: str, scope: str, now: datetime) -> str | None:
     return (delete_one if scope == "one" else delete_following)(text, on, now)
 
 
+def was_there(text: str, on: str, now: datetime) -> bool:
+    return Occasions(text).has(on, now)
+
+
 def _refuse_missing(text: str, on: str, now: datetime) -> None:
-    if not Occasions(text).has(on, now):
+    if not was_there(text, on, now):
         raise MissingError
 
 
@@ -96,23 +102,27 @@ def edit_all(text: str, on: str, edit: Edit, now: datetime) -> Edited:
         return Edited(text)
     old = Occasions(text)
     refuse_single(old)
-    by = Shift.between(edit.shown, edit.wanted)
-    met = _met(old)
+    by = Shift.between(old, edit.shown, edit.wanted)
+    met, wall = _met(old), old.wall(on) if on else None
     _texts(old, on, edit)
     if by:
         shift(old, by, on)
     shown = old.override(on) if on else None
     if shown is not None and edit.shown.times != edit.wanted.times:
         move(shown, edit.shown, edit.wanted)
-    begins = _rule(old, edit, by)
+    begins = _rule(old, edit, by, on)
     for event in (old.master, *old.series.changed):
         touch(event, now)
+    if wall is not None and by.moves_start and not edit.changes_rule:
+        refuse_elsewhere(old.written(), by.moved(wall))
     return _without_gone(old.written(), met, begins)
 
 
 def edit_following(text: str, on: str, edit: Edit, now: datetime) -> Edited:
     """The text ends before, and another one follows; from the first on that is all."""
-    if edit.changes_nothing or (parts := split(text, on, now)) is None:
+    if edit.changes_nothing and not edit.changes_calendar:
+        return Edited(text)
+    if (parts := split(text, on, now)) is None:
         return edit_all(text, on, edit, now)
     later = edit_all(parts[1], on, edit, now)
     return replace(later, text=parts[0], following=later.text)
@@ -148,8 +158,11 @@ def _texts(old: Occasions, on: str, edit: Edit) -> None:
         patch_texts(event, replace(edit.wanted, **before), edit.wanted)
 
 
-def _rule(old: Occasions, edit: Edit, by: Shift) -> date | None:
-    """Keep the rule, or set the new one; the day of the start where that had to move onto it."""
+def _rule(old: Occasions, edit: Edit, by: Shift, on: str) -> date | None:
+    """Keep the rule, or set the new one; the day of the start where that had to move onto it.
+
+    Of a series that ends to be one, the date stays that the form showed.
+    """
     master, start = old.master, start_of(old)
     if not edit.changes_rule:
         line = master.first("RRULE")
@@ -161,6 +174,8 @@ def _rule(old: Occasions, edit: Edit, by: Shift) -> date | None:
     if not rule:
         for name in OF_THE_SERIES:
             master.set(name, None)
+        if on:
+            move(master, facts_of(master, span_of(master, old.series.clocks)), edit.wanted)
         return None
     return _begin(old, start, rule, edit.repeat)
 
@@ -168,7 +183,7 @@ def _rule(old: Occasions, edit: Edit, by: Shift) -> date | None:
 def _begin(old: Occasions, start: Moment, rule: str, repeat: Repeat) -> date | None:
     master, first = old.master, first_on(rule, start.wall)
     if repeat.ends == "on" and repeat.until and repeat.until < first.date():
-        raise RefusedError(ENDS_BEFORE, "until")
+        raise RefusedError(ENDS_BEFORE.format(long_date(first.date())), "until")
     facts = facts_of(master, span_of(master, old.series.clocks))
     end = facts.end + (first - start.wall)
     move(master, facts, replace(facts, start=first, end=end))

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from ..errors import RefusedError
 from .content_lines import Line, Part
 from .ics_text import Facts, digits, move, raise_sequence
 from .occasions import Occasions, facts_of
-from .rules import ended, moved, until_wall
+from .rules import NOT_ITS_DAY, ended, moved, until_wall
 from .spans import Moment, moment, moments, span_of
 
 LISTS = ("EXDATE", "RDATE")
@@ -22,9 +23,15 @@ class Shift:
     wanted: Facts
 
     @classmethod
-    def between(cls, shown: Facts, wanted: Facts) -> "Shift":
+    def between(cls, its: Occasions, shown: Facts, wanted: Facts) -> "Shift":
+        """Where the zone or the kind becomes another, as if the one shown were like the series."""
         is_other = shown.times[2:] != wanted.times[2:]
-        return cls(wanted.start - shown.start, wanted.end - shown.end, is_other, wanted)
+        if is_other:
+            shown = _like_the_series(its, shown)
+        start, end = wanted.start - shown.start, wanted.end - shown.end
+        if wanted.allday and not shown.allday:
+            start, end = (_days(one, other) for one, other in _pairs(wanted, shown))
+        return cls(start, end, is_other, wanted)
 
     def __bool__(self) -> bool:
         return bool(self.start or self.end or self.is_other_kind)
@@ -32,6 +39,12 @@ class Shift:
     @property
     def moves_start(self) -> bool:
         return bool(self.start) or self.is_other_kind
+
+    def moved(self, original: datetime) -> datetime:
+        """Where an original start goes."""
+        wall = original + self.start
+        is_date = self.wanted.allday if self.is_other_kind else False
+        return wall.replace(hour=0, minute=0, second=0) if is_date else wall
 
     def of(self, facts: Facts) -> Facts:
         """Where it goes; an end that would come before its start is as far from it as shown."""
@@ -42,6 +55,33 @@ class Shift:
         if end < start or (end == start and not allday):
             end = start + (self.wanted.end - self.wanted.start)
         return replace(facts, start=start, end=end, timezone=zone, allday=allday)
+
+
+def _pairs(wanted: Facts, shown: Facts) -> tuple[tuple[datetime, datetime], ...]:
+    return (wanted.start, shown.start), (wanted.end, shown.end)
+
+
+def _days(one: datetime, other: datetime) -> timedelta:
+    return timedelta(days=(one.date() - other.date()).days)
+
+
+def _like_the_series(its: Occasions, shown: Facts) -> Facts:
+    """What an override shows, as a day or by the clocks of the series."""
+    usual = facts_of(its.master, its.series.span)
+    if shown.allday and not usual.allday:
+        start = datetime.combine(shown.start, usual.start.time())
+        return replace(usual, start=start, end=start + (usual.end - usual.start))
+    if shown.timezone and not (shown.allday or usual.allday) and usual.timezone != shown.timezone:
+        there, here = its.series.clocks.named(shown.timezone), its.series.clock
+        start, end = (here.wall(there.instant(one)) for one in (shown.start, shown.end))
+        return replace(shown, start=start, end=end, timezone=usual.timezone)
+    return shown
+
+
+def refuse_elsewhere(text: str, wall: datetime) -> None:
+    """Where the kept rule does not hold the one that the form showed, it names its days."""
+    if wall not in Occasions(text).until(wall):
+        raise RefusedError(NOT_ITS_DAY, "days")
 
 
 def shift(old: Occasions, by: Shift, on: str) -> None:
@@ -66,15 +106,17 @@ def shift(old: Occasions, by: Shift, on: str) -> None:
             event.set("RECURRENCE-ID", old.line("RECURRENCE-ID", _cut(original + by.start, after)))
             raise_sequence(event)
         if not was_moved and key != on:
-            _along(event, own[id(event)], before, after, by)
+            _along(event, own[id(event)], before, after, by, original)
     if by.moves_start:
         for name, walls in moments_of.items():
             _list(old, name, walls, by, after)
 
 
-def _along(event: Part, own: Facts, before: Facts, after: Facts, by: Shift) -> None:
+def _along(
+    event: Part, own: Facts, before: Facts, after: Facts, by: Shift, original: datetime | None
+) -> None:
     """One that begins as the series would, and lasts as long unless it had an end of its own."""
-    start = own.start + by.start
+    start = (original if by.is_other_kind and original else own.start) + by.start
     is_as_long = own.end - own.start == before.end - before.start
     lasts = after.end - after.start if is_as_long or by.is_other_kind else own.end - own.start
     place = replace(own, timezone=after.timezone, allday=after.allday) if by.is_other_kind else own

@@ -13,7 +13,10 @@ from .rules import ended
 from .shifting import LISTS
 from .spans import moments
 
-NO_SERIES = "Only single ones of this series are here. Change or delete them one by one."
+NO_SERIES = (
+    "Only separate dates of this series are here, not the series itself. "
+    "Change or delete them one at a time."
+)
 
 
 def split(text: str, on: str, now: datetime) -> tuple[str, str] | None:
@@ -46,7 +49,11 @@ def _before(its: Occasions, wall: datetime, now: datetime) -> str:
         master.set("RRULE", None)
         its.begin_at(master, first)
     elif rule is not None:
-        rule.value = ended(rule.value, until=replace(its.start, wall=earlier[-1]))
+        last, clock = earlier[-1], its.series.clock
+        if clock.instant(last) == clock.instant(wall):  # where clocks skip an hour
+            rule.value = ended(rule.value, count=len(earlier))
+        else:
+            rule.value = ended(rule.value, until=replace(its.start, wall=last))
     raise_sequence(master)
     touch(master, now)
     return its.written()

@@ -21,9 +21,9 @@ PAGE = 50
 LAST = 2**53  # beyond any instant, and any number of an act
 SENTENCES = {
     "edit": "{} was changed",
-    "edit_one": "One of {} was changed",
+    "edit_one": "One date of {} was changed",
     "edit_following": "{} was changed from one date on",
-    "delete_one": "One of {} was deleted",
+    "delete_one": "One date of {} was deleted",
     "delete_following": "{} was deleted from one date on",
     "move": "{} was moved to another calendar",
     "delete": "{} was deleted",

@@ -50,7 +50,7 @@ class WallTimeField(Field):
                 continue
             self.data, self.has_time = wall.replace(second=0), shape != DATE
             return
-        raise ValueError("Use the format 2026-11-24 09:30.")
+        raise ValueError(f"Use the format 2026-11-24{'' if self.dates_only else ' 09:30'}.")
 
     def pre_validate(self, form: Any) -> None:
         if self.data is not None and not FIRST_YEAR <= self.data.year <= LAST_YEAR:

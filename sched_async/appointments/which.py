@@ -40,5 +40,5 @@ async def _reach(shown: Shown) -> dict[str, str]:
 def _dates(keys: Sequence[str], is_endless: bool) -> str:
     first, last = (long_date(date.fromisoformat(key[:10])) for key in (keys[0], keys[-1]))
     if is_endless:
-        return f"from {first} on"
+        return f"from {first} onwards"
     return f"{counted(len(keys), 'date')}, the last on {last}"

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from quart import Quart
 
-from sched_async.models import Appointment, Occurrence, User
+from sched_async.models import Act, Appointment, Occurrence, User
 from sched_async.testing import Client
 
 from ..pages import hidden_fields, text
@@ -67,17 +67,31 @@ async def test_the_form_makes_what_its_fields_say(
 
 
 REFUSED = [
-    ({"repeat": "weekly", "every": "0"}, "every", "between 1 and 999"),
+    ({"repeat": "weekly", "every": "0"}, "every", "from 1 to 999"),
     ({"repeat": "weekly", "every": "two"}, "every", "whole number"),
     ({"repeat": "weekly", "days": "XX"}, "days", "MO, TU"),
     ({"ends": "on"}, "until", "required"),
-    ({"ends": "on", "until": "2030-05-05"}, "until", "before the start"),
-    ({"ends": "after", "count": "0"}, "count", "between 1 and 10000"),
+    ({"ends": "on", "until": "2030-05-05"}, "until", "before the first one, Monday, 6 May 2030"),
+    ({"ends": "after", "count": "0"}, "count", "from 1 to 10,000"),
     ({"ends": "after", "count": ""}, "count", "required"),
     ({"repeat": "rule"}, "rrule", "required"),
     ({"repeat": "rule", "rrule": "FREQ=OFTEN"}, "rrule", "cannot be read"),
     ({"repeat": "rule", "rrule": "FREQ=MINUTELY;COUNT=3"}, "rrule", "more often than hourly"),
     ({"repeat": "always"}, "repeat", "Choose one of these."),
+    ({"repeat": "monthly", "monthly_by": "bogus"}, "monthly_by", "Choose one of these."),
+    ({"ends": "on", "until": "2030-13-99"}, "until", "Use the format 2026-11-24."),
+    # One rule, in one line, with numbers that somebody could mean.
+    *(
+        ({"repeat": "rule", "rrule": rule}, "rrule", "cannot be read")
+        for rule in (
+            "FREQ=DAILY;BYDAY=MO\nEXDATE:20300513T090000",
+            "FREQ=DAILY;COUNT=2;X-A=1\r\nATTENDEE:mailto:x@example.org",
+            "FREQ=DAILY;COUNT=99999999999999999999",
+            "FREQ=DAILY;COUNT=0",
+            "FREQ=DAILY;rubbish",
+            "FREQ=WEEKLY;BYDAY=ZZ",
+        )
+    ),
 ]
 
 
@@ -95,6 +109,9 @@ async def test_what_is_no_repetition_is_refused_at_its_field(
 RUNAWAY = [
     ("FREQ=HOURLY", "more than 2,000 times a year"),
     ("FREQ=DAILY;COUNT=10001", "more than 10,000 times"),
+    ("FREQ=DAILY;UNTIL=99991231T235959Z", "more than 10,000 times"),
+    ("FREQ=DAILY;UNTIL=20200101T000000Z", "It has no dates"),
+    ("FREQ=DAILY;UNTIL=00010101T000000Z", "It has no dates"),
     ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", ""),
 ]
 
@@ -226,11 +243,11 @@ async def test_a_page_asks_which_to_delete_and_one_press_does_it(app: Quart, her
     assert "Delete which ones?" in await text(response)
     for _ in range(2):  # the second press finds nothing, and says the same
         answer = await hers.post(f"{address}delete/?on={SECOND}", form={"scope": "one"})
-        assert "One of “Choir” has been deleted." in await text(
+        assert "One date of “Choir” has been deleted." in await text(
             await hers.get(answer.location or "")
         )
     assert await starts(app) == ["05-06 09", "05-20 09", "05-27 09"]
-    assert "One of “Choir” was deleted" in await text(await hers.get("/trash/"))
+    assert "One date of “Choir” was deleted" in await text(await hers.get("/trash/"))
 
 
 async def test_which_ones_is_never_guessed(app: Quart, hers: Client) -> None:
@@ -238,18 +255,65 @@ async def test_which_ones_is_never_guessed(app: Quart, hers: Client) -> None:
     for query in ({"scope": "one"}, {"on": SECOND, "scope": "some"}):
         response = await hers.delete(f"{address}delete/", query_string=query)
         assert response.status_code == 422
-        assert "Say which ones" in (await response.get_json())["message"]
+        assert "Say which dates" in (await response.get_json())["message"]
     assert len(await starts(app)) == 4
 
 
 async def test_what_is_not_of_the_series_is_not_found(hers: Client) -> None:
     address, single = await choir(hers), await make(hers)
     for page in (address, single):
-        for on in ("2030-05-14T09:00", "2030-05-06T9:00", "x", ""):
+        for on in ("2030-05-14T09:00", "2030-05-06T9:00", "0001-01-01T00:00", "x", ""):
             for view in ("", "edit/", "delete/"):
                 response = await hers.get(f"{page}{view}?on={on}")
                 assert response.status_code == 404, (page, view, on)
             assert (await hers.delete(f"{page}delete/?on={on}")).status_code == 404
+
+
+async def test_the_rest_can_move_to_another_calendar(app: Quart, hers: Client) -> None:
+    await hers.post("/calendars/create/", form={"name": "Choir", "color": "rose"})
+    address = await choir(hers)
+    await edit(hers, address, scope="following", calendar="2")
+    assert await starts(app) == ["05-06 09", "05-13 09", "05-20 09", "05-27 09"]
+    assert sorted(one.calendar_id for one in await all_rows(app, Appointment)) == [1, 2]
+
+
+async def test_a_scope_means_nothing_without_a_date(app: Quart, hers: Client) -> None:
+    address = await choir(hers)
+    form = CHOIR | {"scope": "one", "title": "Solo"}
+    response = await hers.post(f"{address}edit/", form=form)
+    assert response.status_code == 422
+    assert "Say which dates" in await text(response)
+    assert {one.title for one in await all_rows(app, Appointment)} == {"Choir"}
+
+
+async def test_a_rule_for_one_alone_changes_nothing(app: Quart, hers: Client) -> None:
+    address = await choir(hers)
+    before = len(await all_rows(app, Act))
+    assert (await edit(hers, address, scope="one", count="2")).status_code == 303
+    assert len(await all_rows(app, Act)) == before
+
+
+@each("scope", ["following", "all"])
+async def test_two_presses_of_a_button_lead_to_the_same(
+    app: Quart, hers: Client, scope: str
+) -> None:
+    address = await choir(hers)
+    sent = await hidden_fields(await hers.get(f"{address}edit/?on={SECOND}"))
+    later = {"start": "2030-05-13T11:00", "end": "2030-05-13T12:00", "scope": scope}
+    form = {name: sent[name] for name in ("revision", "submission")} | later
+    answers = [await edit(hers, address, **form) for _ in range(2)]
+    assert [one.status_code for one in answers] == [303, 303]
+    titles = [one.title for one in await all_rows(app, Appointment)]
+    assert titles == ["Choir"] * (2 if scope == "following" else 1)
+    for row in await all_rows(app, Appointment):
+        await hers.delete(f"/appointments/{row.id}/delete/")
+
+
+async def test_a_date_that_never_was_has_not_been_deleted(hers: Client) -> None:
+    address = await choir(hers)
+    await hers.delete(f"{address}delete/?on={SECOND}")
+    response = await hers.post(f"{address}delete/?on=2030-05-14T09:00", form={"scope": "one"})
+    assert response.status_code == 404
 
 
 async def test_one_that_is_gone_meanwhile_can_be_saved_as_new(app: Quart, hers: Client) -> None:
@@ -259,7 +323,7 @@ async def test_one_that_is_gone_meanwhile_can_be_saved_as_new(app: Quart, hers: 
     response = await edit(hers, address, scope="one", title="Solo", revision=opened["revision"])
     page = await text(response)
     assert response.status_code == 409
-    assert "deleted since you opened" in page
+    assert "this date is no longer in it" in page
     assert value(page, "title") == "Solo"
 
 
@@ -310,7 +374,7 @@ async def test_a_series_of_single_ones_cannot_be_changed_as_a_whole(
     form = {"start": "2030-05-13T09:00", "end": "2030-05-13T09:30", "timezone": "UTC"}
     response = await edit(hers, address, on, scope="all", repeat="", **form)
     assert response.status_code == 422
-    assert "Only single ones of this series are here." in await text(response)
+    assert "Only separate dates of this series are here" in await text(response)
     assert (await edit(hers, address, on, scope="one", repeat="", **form)).status_code == 303
     answer = await hers.delete(f"{address}delete/?on={on}&scope=following")
     assert answer.status_code == 422

@@ -230,9 +230,69 @@ def test_all_move_by_the_difference_to_the_one_that_was_shown() -> None:
 
 def test_days_that_the_rule_names_do_not_move_by_themselves() -> None:
     text = calendar(BERLIN.format("20261005T090000", "20261005T100000", "FREQ=WEEKLY;BYDAY=MO,TH"))
-    with pytest.raises(RefusedError, match="choose them again") as refused:
+    with pytest.raises(RefusedError, match="Choose the new days") as refused:
         changed_all(text, later=DAY)
     assert refused.value.field == "days"
+
+
+@pytest.mark.parametrize(
+    ("start", "rule", "on"),
+    [
+        ("20260714", "FREQ=MONTHLY;BYDAY=2TU", "2026-11-10T09:00"),
+        ("20260228", "FREQ=MONTHLY;COUNT=4", "2026-03-28T09:00"),
+        ("20240228", "FREQ=YEARLY", "2025-02-28T09:00"),
+    ],
+)
+def test_the_one_that_was_shown_never_lands_elsewhere(start: str, rule: str, on: str) -> None:
+    text = calendar(BERLIN.format(f"{start}T090000", f"{start}T100000", rule))
+    with pytest.raises(RefusedError) as refused:
+        changed_all(text, on, later=DAY)
+    assert refused.value.field == "days"
+
+
+NOON = {"start": datetime(2026, 10, 19, 14), "end": datetime(2026, 10, 19, 15)}
+ALL_DAY = {"start": datetime(2026, 10, 19), "end": datetime(2026, 10, 19), "allday": True,
+           "timezone": None}  # fmt: skip
+TIMED = {"allday": False, "timezone": "Europe/Berlin"}
+
+
+@pytest.mark.parametrize(
+    ("override", "wanted", "expected"),
+    [
+        ("DTSTART;TZID=Europe/Berlin:20261019T110000", ALL_DAY, [date[:5] for date in DATES]),
+        ("DTSTART;VALUE=DATE:20261019", NOON | TIMED,
+         [date.replace("09:00", "14:00") for date in DATES]),
+        ("DTSTART;TZID=America/New_York:20261019T030000",
+         TIMED | {"start": datetime(2026, 10, 19, 9), "end": datetime(2026, 10, 19, 10)}, DATES),
+    ],
+)  # fmt: skip
+def test_all_follow_one_of_another_kind_as_if_it_were_like_them(
+    override: str, wanted: Any, expected: list[str]
+) -> None:
+    text = calendar(MONDAYS, f"RECURRENCE-ID;TZID=Europe/Berlin:20261019T090000|{override}")
+    assert walls(changed_all(text, THIRD, **wanted)) == expected
+
+
+def test_one_in_another_zone_takes_on_that_of_all() -> None:
+    text = calendar(
+        "DTSTART;TZID=Asia/Tokyo:20261005T080000|RRULE:FREQ=DAILY;COUNT=2",
+        "RECURRENCE-ID;TZID=Asia/Tokyo:20261006T080000|DTSTART;TZID=Europe/Paris:20261006T010000",
+    )
+    assert walls(changed_all(text, timezone="Asia/Seoul")) == ["10-05 08:00", "10-06 08:00"]
+
+
+def test_a_series_that_ends_to_be_one_keeps_the_date_that_was_shown() -> None:
+    assert walls(changed_all(calendar(MONDAYS), THIRD, repeat=NEVER)) == ["10-19 09:00"]
+
+
+def test_a_split_in_the_hour_that_is_skipped_doubles_none() -> None:
+    rule = "FREQ=HOURLY;COUNT=6"
+    text = calendar(BERLIN.format("20260329T000000", "20260329T003000", rule))
+    before = sorted(one["start_utc"] for one in derive(text, NOW).occurrences)
+    parts = split(text, "2026-03-29T03:00", NOW)
+    assert parts is not None
+    both = [one["start_utc"] for part in parts for one in derive(part, NOW).occurrences]
+    assert sorted(set(both)) == sorted(set(before))
 
 
 def test_what_was_left_out_and_changed_moves_along() -> None:
