@@ -7,26 +7,21 @@ grow.  It contains nothing that anyone could sign in with.
 
 import asyncio
 import json
-import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import date, datetime
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, cast
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from sqlalchemy import Select, select, tuple_
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import select
 
 from ..accounts.activity import EVENTS
 from ..accounts.factors import ways_in
-from ..database import reading
+from ..appointments.reading import calendars_of
 from ..models import Activity, Appointment, KnownBrowser, LoginSession, User
-from ..times import all_zones, now, to_wall
-from . import ics
+from . import calendar_file, file_names
+from .calendar_file import IN_MEMORY, batches
 
-BATCH = 500  # rows
-ZONES = all_zones()
-IN_MEMORY = 1024 * 1024  # bytes
 SESSION_FIELDS = ("created_at", "last_seen_at", "expires_at", "remember", "address", "user_agent")
 PROFILE_FIELDS = (
     "name",
@@ -40,6 +35,7 @@ PROFILE_FIELDS = (
     "needs_second_factor",
     "has_second_factor",
 )
+CALENDAR_FIELDS = ("name", "color", "is_hidden")
 APPOINTMENT_FIELDS = (
     "uid",
     "title",
@@ -61,11 +57,8 @@ async def make(user: User) -> IO[bytes]:
     """The zip, at its beginning; the caller closes it."""
     made = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 (it is handed on)
     try:
-        with ZipFile(made, "w", ZIP_DEFLATED) as archive, Events(user) as events:
-            with archive.open("account.json", "w", force_zip64=True) as entry:
-                await _write_account(entry, user, events)
-            with archive.open("appointments.ics", "w", force_zip64=True) as entry:
-                await asyncio.to_thread(events.write_to, entry)
+        with ZipFile(made, "w", ZIP_DEFLATED) as archive:
+            await _write_all(archive, user)
         made.seek(0)
     except BaseException:
         made.close()
@@ -73,47 +66,34 @@ async def make(user: User) -> IO[bytes]:
     return cast(IO[bytes], made)
 
 
-class Events:
-    """The appointments as events, and what has to stand before them."""
-
-    def __init__(self, user: User) -> None:
-        self.file = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 (closed by __exit__)
-        self.zones = {user.timezone}
-        self.own_zones: dict[str, str] = {}
-        self.first = self.last = to_wall(now(), user.timezone).date()
-
-    def __enter__(self) -> "Events":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.file.close()
-
-    def add(self, appointment: Appointment) -> None:
-        self.file.write(ics.events(appointment.ics).encode())
-        self.first = min(self.first, appointment.start.date())
-        self.last = max(self.last, appointment.end.date())
-        own = ics.own_zones(appointment.ics)
-        self.own_zones |= own
-        if appointment.timezone in ZONES:
-            self.zones.add(appointment.timezone)
-
-    def write_to(self, entry: IO[bytes]) -> None:
-        entry.write(ics.head(self.zones, self.first, self.last))
-        for name, block in sorted(self.own_zones.items()):
-            if name not in self.zones:
-                entry.write(block.encode())
-        self.file.seek(0)
-        shutil.copyfileobj(self.file, entry)
-        entry.write(ics.TAIL)
+async def _write_all(archive: ZipFile, user: User) -> None:
+    calendars = await calendars_of(user.id)
+    names = file_names.different((one.name for one in calendars), "calendar")
+    files = [f"calendars/{name}.ics" for name in names]
+    with archive.open("account.json", "w", force_zip64=True) as entry:
+        await _write_account(entry, user, _calendars(calendars, files))
+    for one, file in zip(calendars, files, strict=True):
+        mine = Appointment.readable_by(user.id).where(Appointment.calendar_id == one.id)
+        with archive.open(file, "w", force_zip64=True) as entry:
+            await calendar_file.write(entry, mine, one.name, one.color)
 
 
-async def _write_account(entry: IO[bytes], user: User, events: Events) -> None:
+def _calendars(calendars: Sequence[Any], files: Sequence[str]) -> list[Facts]:
+    """The default one is the first."""
+    return [
+        {**_facts(one, CALENDAR_FIELDS), "is_default": one is calendars[0], "file": file}
+        for one, file in zip(calendars, files, strict=True)
+    ]
+
+
+async def _write_account(entry: IO[bytes], user: User, calendars: list[Facts]) -> None:
     profile = {**_facts(user, PROFILE_FIELDS), "ways_in": ways_in(user)}
     entry.write(b'{\n"profile": ' + _as_json(profile))
-    for name, batches, describe in _parts(user.id, events):
+    entry.write(b',\n"calendars": ' + _as_json(calendars))
+    for name, pages, describe in _parts(user.id):
         entry.write(f',\n"{name}": ['.encode())
         between = b"\n"
-        async for rows in batches:
+        async for rows in pages:
             await asyncio.to_thread(_write_rows, entry, between, rows, describe)
             between = b",\n"
         entry.write(b"\n]")
@@ -126,52 +106,36 @@ def _write_rows(
     entry.write(between + b",\n".join(_as_json(describe(row)) for row in rows))
 
 
-def _parts(user_id: int, events: Events) -> tuple[Part, ...]:
+def _parts(user_id: int) -> tuple[Part, ...]:
     """Each list with the order of its index, and what is told of a row."""
-
-    def appointment(row: Appointment) -> Facts:
-        events.add(row)
-        return _facts(row, APPOINTMENT_FIELDS)
-
-    mine = Appointment.readable_by(user_id)
     order = (Appointment.calendar_id, Appointment.id)
-    happened = select(Activity).where(Activity.user_id == user_id)
-    logins = select(LoginSession).where(LoginSession.user_id == user_id)
-    devices = select(KnownBrowser).where(KnownBrowser.user_id == user_id)
+    columns = (getattr(Appointment, name) for name in APPOINTMENT_FIELDS)
+    mine = Appointment.readable_by(user_id).with_only_columns(*order, *columns)
+    happened = select(*Activity.__table__.c).where(Activity.user_id == user_id)
+    logins = select(*LoginSession.__table__.c).where(LoginSession.user_id == user_id)
+    devices = select(*KnownBrowser.__table__.c).where(KnownBrowser.user_id == user_id)
     return (
-        ("appointments", _batches(mine, *order), appointment),
-        ("activity", _batches(happened, Activity.happened_at, Activity.id), _activity),
-        ("sessions", _batches(logins, LoginSession.id), _session),
-        ("devices", _batches(devices, KnownBrowser.id), _device),
+        ("appointments", batches(mine, *order), _appointment),
+        ("activity", batches(happened, Activity.happened_at, Activity.id), _activity),
+        ("sessions", batches(logins, LoginSession.id), _session),
+        ("devices", batches(devices, KnownBrowser.id), _device),
     )
 
 
-async def _batches(
-    query: Select[Any], *order: InstrumentedAttribute[Any]
-) -> AsyncIterator[Sequence[Any]]:
-    page = query.order_by(*order).limit(BATCH)
-    rows = await _read(page)
-    while rows:
-        yield rows
-        last = tuple(getattr(rows[-1], column.key) for column in order)
-        rows = await _read(page.where(tuple_(*order) > last)) if len(rows) == BATCH else ()
+def _appointment(row: Any) -> Facts:
+    return _facts(row, APPOINTMENT_FIELDS)
 
 
-async def _read(query: Select[Any]) -> Sequence[Any]:
-    async with reading() as db:
-        return (await db.scalars(query)).all()
-
-
-def _activity(row: Activity) -> Facts:
+def _activity(row: Any) -> Facts:
     where = _facts(row, ("happened_at", "address", "user_agent"))
     return {"event": EVENTS.get(row.event, row.event), "key": row.event, **where}
 
 
-def _session(row: LoginSession) -> Facts:
+def _session(row: Any) -> Facts:
     return _facts(row, SESSION_FIELDS)
 
 
-def _device(row: KnownBrowser) -> Facts:
+def _device(row: Any) -> Facts:
     return _facts(row, ("last_used_at", "trusted_until"))
 
 
@@ -179,7 +143,7 @@ def _facts(row: Any, fields: Sequence[str]) -> Facts:
     return {name: getattr(row, name) for name in fields}
 
 
-def _as_json(facts: Facts) -> bytes:
+def _as_json(facts: Facts | list[Facts]) -> bytes:
     return json.dumps(facts, ensure_ascii=False, default=_in_words).encode()
 
 

@@ -1,22 +1,25 @@
-"""Your data, to take with you: the download of ``export``'s zip."""
+"""Downloads: an appointment or a calendar as iCalendar, and all of one's data in a zip."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from typing import IO
+from collections.abc import AsyncIterator, Coroutine
+from typing import IO, Any
 
-from quart import Blueprint, Quart, Response, current_app
+from quart import Blueprint, Quart, Response, current_app, request
 from quart.typing import ResponseReturnValue
 
 from ..accounts.fresh_login import fresh_login_required
 from ..accounts.sessions import current_user, login_required
+from ..appointments.reading import own_appointment, own_calendar
+from ..models import Appointment
 from ..times import now, to_wall
-from . import export
+from . import calendar_file, export, file_names
 
 AT_ONCE = 2  # exports
 WAIT = 10  # seconds for one's turn
 SEND_SECONDS = 600
 CHUNK = 64 * 1024
+ICS = "text/calendar; charset=utf-8"
 
 blueprint = Blueprint("export", __name__)
 log = logging.getLogger("sched_async.security")
@@ -44,19 +47,52 @@ def slots() -> asyncio.Semaphore:
 async def download() -> ResponseReturnValue:
     """Everything in one zip; a few at a time, the next one waits a little."""
     user = current_user.known()
-    await asyncio.wait_for(slots().acquire(), WAIT)
+    made = await _in_turn(export.make(user))
+    log.info("data exported user=%s", user.id)
+    name = f"sched-{to_wall(now(), user.timezone):%Y-%m-%d}.zip"
+    return _as_download(made, name, "application/zip")
+
+
+@blueprint.route("/appointments/<int:appointment_id>.ics")
+@login_required
+async def appointment(appointment_id: int) -> ResponseReturnValue:
+    """One appointment, with all that repeats of it."""
+    row = await own_appointment(appointment_id)
+    mine = Appointment.readable_by(current_user.user_id).where(Appointment.id == row.id)
+    name = file_names.safe(row.title, "appointment")
+    return _as_download(await calendar_file.make(mine), f"{name}.ics", ICS)
+
+
+@blueprint.route("/calendars/<int:calendar_id>.ics")
+@login_required
+async def calendar(calendar_id: int) -> ResponseReturnValue:
+    """One calendar with all that is in it."""
+    row = await own_calendar(calendar_id)
+    mine = Appointment.readable_by(current_user.user_id)
+    mine = mine.where(Appointment.calendar_id == row.id)
+    made = await _in_turn(calendar_file.make(mine, row.name, row.color))
+    return _as_download(made, f"{file_names.safe(row.name, 'calendar')}.ics", ICS)
+
+
+async def _in_turn(making: Coroutine[Any, Any, IO[bytes]]) -> IO[bytes]:
     try:
-        made = await export.make(user)
+        await asyncio.wait_for(slots().acquire(), WAIT)
+    except BaseException:
+        making.close()
+        raise
+    try:
+        return await making
     finally:
         slots().release()
-    log.info("data exported user=%s", user.id)
-    return _as_download(made, f"sched-{to_wall(now(), user.timezone):%Y-%m-%d}.zip")
 
 
-def _as_download(file: IO[bytes], name: str) -> Response:
-    response = Response(_chunks(file), mimetype="application/zip")
-    response.content_length = file.seek(0, 2)
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+def _as_download(file: IO[bytes], name: str, kind: str) -> Response:
+    length = file.seek(0, 2)
+    if request.method == "HEAD":  # of which nobody reads the body
+        file.close()
+    response = Response(b"" if file.closed else _chunks(file), content_type=kind)
+    response.content_length = length
+    response.headers["Content-Disposition"] = file_names.disposition(name)
     response.timeout = SEND_SECONDS
     return response
 

@@ -1,45 +1,39 @@
 """Appointments as iCalendar (RFC 5545); pure, and in parts, so that nothing must fit in memory.
 
-A calendar is ``head``, blocks of zones that come with appointments, any number of ``events``,
-and ``TAIL``.  An appointment that did not change is the same bytes each time.
+A calendar is ``head``, the blocks of its zones, any number of ``events``, and ``TAIL``.  An
+appointment that did not change is the same bytes each time.
 """
 
-from collections.abc import Iterable
-from datetime import date
-
-from icalendar import Calendar
-
-from ..appointments.content_lines import read, written
-from ..appointments.ics_text import PRODUCT, UTC_NAMES
-from .timezones import timezone
+from ..appointments.content_lines import Line, Part, escaped, folded, written
+from ..appointments.ics_text import PRODUCT
 
 TAIL = b"END:VCALENDAR\r\n"
-BLOCK = "BEGIN:VTIMEZONE"
+CSS_COLORS = {
+    "indigo": "slateblue",
+    "amber": "goldenrod",
+    "rose": "palevioletred",
+    "brick": "firebrick",
+    "sky": "steelblue",
+    "plum": "purple",
+    "teal": "teal",
+    "olive": "olive",
+    "moss": "seagreen",
+    "slate": "slategray",
+}
+"""The names of CSS that come next to ours, each for one: RFC 7986 knows no others."""
 
 
-def head(zones: Iterable[str], first: date, last: date) -> bytes:
-    """The beginning, with each zone's rules for a time that holds ``first`` and ``last``."""
-    calendar = Calendar()
-    calendar.add("prodid", PRODUCT)
-    calendar.add("version", "2.0")
-    years = date(first.year - 1, 1, 1), date(last.year + 2, 1, 1)
-    for zone in sorted(zone for zone in zones if not is_utc(zone)):
-        calendar.add_component(timezone(zone, *years))
-    beginning: bytes = calendar.to_ical()
-    return beginning.removesuffix(TAIL)
+def head(name: str = "", color: str = "") -> bytes:
+    """The beginning, with what a calendar is called, for new programs and for old ones."""
+    lines = [Line("BEGIN", "", "VCALENDAR"), Line("VERSION", "", "2.0")]
+    lines.append(Line("PRODID", "", PRODUCT))
+    if name:
+        lines += [Line(one, "", escaped(name)) for one in ("NAME", "X-WR-CALNAME")]
+    if color in CSS_COLORS:
+        lines.append(Line("COLOR", "", CSS_COLORS[color]))
+    return "".join(f"{folded(str(line))}\r\n" for line in lines).encode()
 
 
-def events(text: str) -> str:
-    """The events of an appointment's text, as they stand there."""
-    begin, end = text.find("BEGIN:VEVENT"), text.rfind("END:VEVENT")
-    return f"{text[begin:end]}END:VEVENT\r\n"
-
-
-def own_zones(text: str) -> dict[str, str]:
-    """The blocks of a text that say by which rules its zones go, by their names."""
-    found = (part for part in read(text).parts("VTIMEZONE")) if BLOCK in text else ()
-    return {part.text("TZID"): written(part) for part in found}
-
-
-def is_utc(zone: str) -> bool:
-    return zone.removeprefix("Etc/") in UTC_NAMES
+def events(calendar: Part) -> bytes:
+    """The events of an appointment as they stand there, in lines as the standard wants them."""
+    return "".join(map(written, calendar.parts("VEVENT"))).encode()

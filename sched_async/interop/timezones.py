@@ -17,10 +17,13 @@ Observance = tuple[bool, timedelta, timedelta, str]
 """Whether it is summer time, the offset before, the offset from then on, and its name."""
 
 
-def timezone(zone: str, first: date, last: date) -> Timezone:
-    """A VTIMEZONE that holds for times from ``first`` on and before ``last``."""
+def timezone(zone: str, first: date, last: date, name: str = "") -> Timezone:
+    """A VTIMEZONE that holds for times from ``first`` on and before ``last``.
+
+    It bears the zone's name, or the other ``name`` by which events call it.
+    """
     made = Timezone()
-    made.add("tzid", zone)
+    made.add("tzid", name or zone)
     for observance, onsets in _observances(zone, first, last).items():
         made.add_component(_component(observance, onsets))
     return made

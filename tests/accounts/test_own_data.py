@@ -46,6 +46,7 @@ pytestmark = pytest.mark.settings(MAIL_URL=MAIL_URL)
 DATA = "/account/data/"
 EXPORT = f"{DATA}export/"
 DELETE = f"{DATA}delete/"
+MAIN = "calendars/Personal.ics"
 ALICE, MALLORY = "alice@example.org", "mallory@example.org"
 START = datetime(2026, 11, 24, 9, 30)
 
@@ -71,8 +72,8 @@ async def keep(app: Quart, *appointments: Owned) -> None:
 async def unzipped(response: Response) -> tuple[dict[str, Any], str]:
     assert response.status_code == 200
     with ZipFile(io.BytesIO(await response.get_data(as_text=False))) as archive:
-        assert archive.namelist() == ["account.json", "appointments.ics"]
-        return json.loads(archive.read("account.json")), archive.read("appointments.ics").decode()
+        assert archive.namelist() == ["account.json", MAIN]
+        return json.loads(archive.read("account.json")), archive.read(MAIN).decode()
 
 
 async def exported(client: Browser) -> tuple[dict[str, Any], dict[str, Event]]:

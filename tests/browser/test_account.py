@@ -279,7 +279,7 @@ async def test_a_person_takes_their_data_and_leaves_and_stays_after_all(
         async with visitor.page.expect_download() as download:
             await visitor.page.click("main a:has-text('Download')")
         with ZipFile(await (await download.value).path()) as zipped:
-            assert sorted(zipped.namelist()) == ["account.json", "appointments.ics"]
+            assert sorted(zipped.namelist()) == ["account.json", "calendars/Personal.ics"]
         await visitor.press("main a:has-text('Delete my account')")
         await visitor.look()
         await visitor.send()
