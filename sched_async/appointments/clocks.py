@@ -76,7 +76,10 @@ def _by_its_rules(block: Part) -> tzinfo:
     whole = f"BEGIN:VCALENDAR\r\n{written(block)}END:VCALENDAR\r\n"
     try:
         parts = Calendar.from_ical(whole).walk("VTIMEZONE")
-        zones: list[tzinfo] = [part.to_tz() for part in parts if isinstance(part, Timezone)]
+        # By default it would be the first of this name that the process has seen.
+        zones: list[tzinfo] = [
+            part.to_tz(lookup_tzid=False) for part in parts if isinstance(part, Timezone)
+        ]
         zones[0].utcoffset(datetime(2030, 1, 1))
         return zones[0]
     except Exception as error:

@@ -250,6 +250,13 @@ def test_a_zone_of_its_own_goes_by_the_rules_of_its_block(name: str) -> None:
     assert (made.columns["timezone"], made.occurrences[0]["floating"]) == (known, False)
 
 
+def test_zones_of_one_name_in_several_texts_go_each_by_their_own_rules() -> None:
+    event = "DTSTART;TZID=Ours:20270701T090000|DTEND;TZID=Ours:20270701T100000"
+    east = ZONE_BLOCK.format("Ours").replace("+0200", "+0600")
+    texts = (calendar(event, blocks=block) for block in (ZONE_BLOCK.format("Ours"), east))
+    assert [starts(text) for text in texts] == [["2027-07-01T07:00"], ["2027-07-01T03:00"]]
+
+
 def test_a_zone_that_nobody_knows_is_named_and_never_silently_utc() -> None:
     made = derive(zoned("Mars/Olympus", "20270701T090000", "20270701T100000"), NOW)
     assert made.columns["timezone"] == "Mars/Olympus"
