@@ -25,6 +25,7 @@ from .accounts.registration import invitations, rules
 from .accounts.settings.email import change_for
 from .appointments import checking
 from .errors import RefusedError, StartupError
+from .interop import export_command as to_ics
 from .models import User
 from .plurals import counted
 from .times import canonical_zone
@@ -37,7 +38,7 @@ OPPOSITES = {
 
 
 def init_app(app: Quart) -> None:
-    for command in (user, db, mail, import_command):
+    for command in (user, db, mail, import_command, export_command):
         app.cli.add_command(command)
 
 
@@ -320,6 +321,16 @@ async def import_command(path: Path, timezone: str) -> str:
     for line in report.changed:
         click.echo(f"Changed {line}", err=True)
     return f"Imported {report.users} accounts and {report.appointments} appointments."
+
+
+@main.command("export-ics")
+@click.option("--user", "email", required=True, help="The email address of the account.")
+@click.option("--calendar", help="The name of one calendar; without it, all of them.")
+@click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, allow_dash=True))
+@on_database
+async def export_command(path: str, email: str, calendar: str | None) -> str:
+    """Export one calendar of an account, or all in one, as iCalendar; - is standard output."""
+    return await to_ics.run(path, email, calendar)
 
 
 async def _unsound(connection: AsyncConnection) -> str | None:

@@ -26,9 +26,12 @@ from sqlalchemy.engine import make_url
 
 from sched_async import cli
 from sched_async.app import create_app
+from sched_async.appointments import calendar_changes, changes
+from sched_async.appointments.derive import derive
 from sched_async.database import begin, migrating
 from sched_async.models import Appointment, Base, LoginSession, User
 from sched_async.testing import signed_in
+from sched_async.times import now
 
 from .appointments import add, timed
 from .conftest import ALICE_PASSWORD
@@ -112,6 +115,49 @@ async def tables(database_url: str) -> set[str]:
 
 async def add_ada(run: Run) -> None:
     done(await run("user", "add", *ADA, "--password-stdin", stdin=f"{PASSWORD}\n"))
+
+
+# Calendars
+
+
+@pytest.fixture
+async def two_calendars(app: Quart, alice: User) -> None:
+    """Of Alice's, with the dentist in both, and something else in the first."""
+    await add(app, alice, timed("Dentist", "2027-01-01T10:00"), timed("Barber", "2027-01-02T10:00"))
+    async with app.app_context(), begin() as db:
+        work = await calendar_changes.add(db, alice.id, "Work", "moss")
+        text = await db.scalar(select(Appointment.ics).where(Appointment.id == 1))
+        async with changes.act(db, alice.id, "import") as act:
+            act.put(work.id, derive(str(text), now()), is_fresh=True)
+
+
+async def test_a_calendar_is_exported_to_a_file_or_to_standard_output(
+    run: Run, two_calendars: None, tmp_path: Path
+) -> None:
+    path = tmp_path / "all.ics"
+    export = ("export-ics", "--user", "alice@example.org")
+    assert done(await run(*export, "--calendar", "work", str(path))) == "Exported 1 appointment.\n"
+    result = await run(*export, "--calendar", "Work", "-")
+    assert result.stdout_bytes == path.read_bytes()
+    assert "\r\nNAME:Work\r\n" in path.read_bytes().decode()
+    result = await run(*export, str(path))
+    assert result.stdout == "Exported 2 appointments.\n"
+    assert result.stderr == "Left out 1 appointment: another calendar has one of the same UID.\n"
+    assert path.read_bytes().count(b"BEGIN:VEVENT") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--calendar", "Home", "-"], "There is no calendar called Home. There are: Personal."),
+        (["/no/such/folder/file"], "/no/such/folder/file cannot be written: No such file or"),
+    ],
+)
+async def test_an_export_that_cannot_be_is_refused(
+    run: Run, alice: User, arguments: list[str], sentence: str
+) -> None:
+    said = refusal(await run("export-ics", "--user", "alice@example.org", *arguments))
+    assert sentence in said
 
 
 # Accounts
@@ -532,6 +578,7 @@ async def test_check_notices_a_damaged_file(
         ["user", "set-password", "ada@example.org", "--password-stdin"],
         ["mail", "status"],
         ["import-sched", "pyproject.toml"],
+        ["export-ics", "--user", "ada@example.org", "-"],
     ],
     ids=lambda command: " ".join(command[:2]),
 )
@@ -644,6 +691,7 @@ def test_these_are_the_commands() -> None:
         "mail status",
         "mail retry",
         "import-sched",
+        "export-ics",
     }
 
 
@@ -669,6 +717,8 @@ def test_every_command_explains_itself(path: tuple[str, ...]) -> None:
         ["user", "deactivate", "a@example.org", "b@example.org"],
         ["db", "drop", "--really"],
         ["import-sched"],
+        ["export-ics", "file.ics"],
+        ["export-ics", "--user", "ada@example.org"],
         ["import-sched", "/no/such/file"],
     ],
 )

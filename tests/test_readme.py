@@ -97,7 +97,11 @@ def test_the_commands_are_those_that_exist() -> None:
 @pytest.mark.parametrize(
     "line",
     sorted(
-        set(re.findall(r"sched-async ((?:user|db|mail|import-sched)\b[^\n`]*)", README + ARTICLE))
+        set(
+            re.findall(
+                r"sched-async ((?:user|db|mail|import-sched|export-ics)\b[^\n`]*)", README + ARTICLE
+            )
+        )
     ),
 )
 def test_every_command_is_written_as_it_works(line: str) -> None:

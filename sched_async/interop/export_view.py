@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Coroutine
 from typing import IO, Any
 
-from quart import Blueprint, Quart, Response, current_app, request
+from quart import Blueprint, Quart, Response, current_app
 from quart.typing import ResponseReturnValue
 
 from ..accounts.fresh_login import fresh_login_required
@@ -87,11 +87,8 @@ async def _in_turn(making: Coroutine[Any, Any, IO[bytes]]) -> IO[bytes]:
 
 
 def _as_download(file: IO[bytes], name: str, kind: str) -> Response:
-    length = file.seek(0, 2)
-    if request.method == "HEAD":  # of which nobody reads the body
-        file.close()
-    response = Response(b"" if file.closed else _chunks(file), content_type=kind)
-    response.content_length = length
+    response = Response(_chunks(file), content_type=kind)
+    response.content_length = file.seek(0, 2)
     response.headers["Content-Disposition"] = file_names.disposition(name)
     response.timeout = SEND_SECONDS
     return response

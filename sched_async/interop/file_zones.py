@@ -19,6 +19,8 @@ ZONE = re.compile(r';TZID=(?:"[^"]*"|[^;]*)', re.IGNORECASE)
 RULES = ("DTSTART", "TZOFFSETFROM", "TZOFFSETTO", "RRULE", "RDATE")
 FIRST, LAST = 1800, 2200
 """Years: before there were standard times, and after whatever a form can hold."""
+TOLD_APART = 2000
+"""Programs that look for UTC under other names compare the rules since then."""
 
 Rules = frozenset[tuple[str, ...]]
 
@@ -58,7 +60,7 @@ class FileZones:
 
     def blocks(self, first: date, last: date) -> Iterator[bytes]:
         """Of each zone its rules, for a time that holds ``first`` and ``last``."""
-        begin = date(max(first.year - 1, FIRST), 1, 1)
+        begin = date(max(min(first.year - 1, TOLD_APART), FIRST), 1, 1)
         end = date(min(last.year + 2, LAST), 1, 1)
         for name, zone in sorted(self.known.items()):
             yield timezone(zone, begin, end, name).to_ical()

@@ -51,6 +51,6 @@ def _component(observance: Observance, onsets: Sequence[datetime]) -> Any:
     made.add("tzoffsetfrom", before)
     made.add("tzoffsetto", after)
     made.add("tzname", name)
-    if len(onsets) > 1:
-        made.add("rdate", list(onsets[1:]))
+    for onset in onsets[1:]:  # in a list, some programs see only the first
+        made.add("rdate", onset)
     return made

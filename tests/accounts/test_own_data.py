@@ -116,6 +116,31 @@ async def test_the_zip_holds_the_profile_and_every_appointment(
     assert session["created_at"].endswith("+00:00")
 
 
+async def test_the_zip_has_a_file_for_each_calendar_and_says_what_each_is(
+    app: Quart, hers: Client, alice: User
+) -> None:
+    """Names that a file cannot have, or that are too alike for some systems, get others."""
+    named = [("a/b", "moss"), ("A b", "plum"), ("nul", "sky"), ("Ärzte", "rose")]
+    for name, color in named:
+        assert (
+            await hers.post("/calendars/create/", form={"name": name, "color": color})
+        ).status_code == 303
+    await hers.post("/calendars/5/default/")
+    await hers.post("/calendars/2/hide/")
+    await keep(app, timed(alice, "Checkup"))
+    response = await hers.get(EXPORT)
+    with ZipFile(io.BytesIO(await response.get_data(as_text=False))) as archive:
+        account = json.loads(archive.read("account.json"))
+        texts = {name: archive.read(name).decode() for name in archive.namelist()[1:]}
+    files = ["Ärzte", "Personal", "a b", "A b (2)", "calendar"]
+    assert list(texts) == [f"calendars/{name}.ics" for name in files]
+    assert [one["file"] for one in account["calendars"]] == list(texts)
+    assert [one["is_default"] for one in account["calendars"]] == [True] + 4 * [False]
+    assert [one["is_hidden"] for one in account["calendars"]] == [False, False, True, False, False]
+    assert [one["color"] for one in account["calendars"]][:3] == ["rose", "indigo", "moss"]
+    assert ["Checkup" in one for one in texts.values()] == [True] + 4 * [False]
+
+
 async def test_times_keep_their_clock_and_zone_and_whole_days_are_dates(
     app: Quart, hers: Client, alice: User
 ) -> None:

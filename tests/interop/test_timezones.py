@@ -27,8 +27,9 @@ def read(text: str, zone: str) -> Onsets:
     parts: Any = found.subcomponents
     onsets = []
     for part in parts:
-        rdates = part.get("RDATE")
-        local = [part["DTSTART"].dt, *(day.dt for day in (rdates.dts if rdates else ()))]
+        rdates = part.get("RDATE", [])
+        lists = rdates if isinstance(rdates, list) else [rdates]
+        local = [part["DTSTART"].dt, *(day.dt for one in lists for day in one.dts)]
         onsets += [(at - part["TZOFFSETFROM"].td, part["TZOFFSETTO"].td) for at in local]
     return sorted((at.replace(tzinfo=UTC), offset) for at, offset in onsets)
 
