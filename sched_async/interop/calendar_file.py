@@ -7,7 +7,7 @@ which zones have to stand before the first.
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import date
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, cast
@@ -59,27 +59,42 @@ class Events:
         entry.write(ics.TAIL)
 
 
-async def write(entry: IO[bytes], mine: Select[Any], name: str = "", color: str = "") -> int:
-    """Write the appointments of a query as one file; gives how many there are."""
+async def write(
+    entry: IO[bytes],
+    mine: Select[Any],
+    calendar_ids: Iterable[int],
+    name: str = "",
+    color: str = "",
+) -> int:
+    """Write what a query finds in calendars as one file; gives how many appointments it has."""
     first, last = await _reach(mine)
-    order = (Appointment.calendar_id, Appointment.id)
-    texts: Any = mine.with_only_columns(*order, Appointment.uid, Appointment.ics)
+    texts: Any = mine.with_only_columns(Appointment.uid, Appointment.ics)
     with Events() as events:
-        async for rows in batches(texts, *order):
+        async for rows in in_calendars(texts, calendar_ids):
             await asyncio.to_thread(events.add, rows)
         await asyncio.to_thread(events.write_to, entry, ics.head(name, color), first, last)
         return len(events.uids)
 
 
-async def make(mine: Select[Any], name: str = "", color: str = "") -> IO[bytes]:
-    """The same as a file by itself; the caller closes it."""
+async def make(mine: Select[Any], calendar_id: int, name: str = "", color: str = "") -> IO[bytes]:
+    """The same of one calendar, as a file by itself; the caller closes it."""
     made = cast(IO[bytes], SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115 (it is handed on)
     try:
-        await write(made, mine, name, color)
+        await write(made, mine, [calendar_id], name, color)
     except BaseException:
         made.close()
         raise
     return made
+
+
+async def in_calendars(
+    mine: Select[Any], calendar_ids: Iterable[int]
+) -> AsyncIterator[Sequence[Any]]:
+    """The rows of one calendar after the other, by UID: in any other order each batch sorts all."""
+    for calendar_id in calendar_ids:
+        of_one = mine.where(Appointment.calendar_id == calendar_id)
+        async for rows in batches(of_one, Appointment.uid):
+            yield rows
 
 
 async def _reach(mine: Select[Any]) -> tuple[date, date]:

@@ -7,7 +7,7 @@ grow.  It contains nothing that anyone could sign in with.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import date, datetime
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, cast
@@ -20,7 +20,7 @@ from ..accounts.factors import ways_in
 from ..appointments.reading import calendars_of
 from ..models import Activity, Appointment, KnownBrowser, LoginSession, User
 from . import calendar_file, file_names
-from .calendar_file import IN_MEMORY, batches
+from .calendar_file import IN_MEMORY, batches, in_calendars
 
 SESSION_FIELDS = ("created_at", "last_seen_at", "expires_at", "remember", "address", "user_agent")
 PROFILE_FIELDS = (
@@ -71,11 +71,12 @@ async def _write_all(archive: ZipFile, user: User) -> None:
     names = file_names.different((one.name for one in calendars), "calendar")
     files = [f"calendars/{name}.ics" for name in names]
     with archive.open("account.json", "w", force_zip64=True) as entry:
-        await _write_account(entry, user, _calendars(calendars, files))
+        parts = _parts(user.id, [one.id for one in calendars])
+        await _write_account(entry, user, _calendars(calendars, files), parts)
     for one, file in zip(calendars, files, strict=True):
         mine = Appointment.readable_by(user.id).where(Appointment.calendar_id == one.id)
         with archive.open(file, "w", force_zip64=True) as entry:
-            await calendar_file.write(entry, mine, one.name, one.color)
+            await calendar_file.write(entry, mine, [one.id], one.name, one.color)
 
 
 def _calendars(calendars: Sequence[Any], files: Sequence[str]) -> list[Facts]:
@@ -86,11 +87,13 @@ def _calendars(calendars: Sequence[Any], files: Sequence[str]) -> list[Facts]:
     ]
 
 
-async def _write_account(entry: IO[bytes], user: User, calendars: list[Facts]) -> None:
+async def _write_account(
+    entry: IO[bytes], user: User, calendars: list[Facts], parts: Iterable[Part]
+) -> None:
     profile = {**_facts(user, PROFILE_FIELDS), "ways_in": ways_in(user)}
     entry.write(b'{\n"profile": ' + _as_json(profile))
     entry.write(b',\n"calendars": ' + _as_json(calendars))
-    for name, pages, describe in _parts(user.id):
+    for name, pages, describe in parts:
         entry.write(f',\n"{name}": ['.encode())
         between = b"\n"
         async for rows in pages:
@@ -106,16 +109,15 @@ def _write_rows(
     entry.write(between + b",\n".join(_as_json(describe(row)) for row in rows))
 
 
-def _parts(user_id: int) -> tuple[Part, ...]:
+def _parts(user_id: int, calendar_ids: Sequence[int]) -> tuple[Part, ...]:
     """Each list with the order of its index, and what is told of a row."""
-    order = (Appointment.calendar_id, Appointment.id)
     columns = (getattr(Appointment, name) for name in APPOINTMENT_FIELDS)
-    mine = Appointment.readable_by(user_id).with_only_columns(*order, *columns)
+    mine = Appointment.readable_by(user_id).with_only_columns(*columns)
     happened = select(*Activity.__table__.c).where(Activity.user_id == user_id)
     logins = select(*LoginSession.__table__.c).where(LoginSession.user_id == user_id)
     devices = select(*KnownBrowser.__table__.c).where(KnownBrowser.user_id == user_id)
     return (
-        ("appointments", batches(mine, *order), _appointment),
+        ("appointments", in_calendars(mine, calendar_ids), _appointment),
         ("activity", batches(happened, Activity.happened_at, Activity.id), _activity),
         ("sessions", batches(logins, LoginSession.id), _session),
         ("devices", batches(devices, KnownBrowser.id), _device),

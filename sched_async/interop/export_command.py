@@ -33,7 +33,8 @@ async def run(path: str, email: str, name: str | None) -> str:
         mine = mine.where(Appointment.calendar_id == calendars[0].id)
         facts = calendars[0].name, calendars[0].color
     with SpooledTemporaryFile(IN_MEMORY) as made:
-        count = await calendar_file.write(cast(IO[bytes], made), mine, *facts)
+        numbers = [one.id for one in calendars]
+        count = await calendar_file.write(cast(IO[bytes], made), mine, numbers, *facts)
         await asyncio.to_thread(_save, made, path)
     if twice := sum(one.appointments for one in calendars) - count:
         click.echo(TWICE.format(counted(twice, "appointment")), err=True)

@@ -60,7 +60,8 @@ async def appointment(appointment_id: int) -> ResponseReturnValue:
     row = await own_appointment(appointment_id)
     mine = Appointment.readable_by(current_user.user_id).where(Appointment.id == row.id)
     name = file_names.safe(row.title, "appointment")
-    return _as_download(await calendar_file.make(mine), f"{name}.ics", ICS)
+    made = await calendar_file.make(mine, row.calendar_id)
+    return _as_download(made, f"{name}.ics", ICS)
 
 
 @blueprint.route("/calendars/<int:calendar_id>.ics")
@@ -68,9 +69,8 @@ async def appointment(appointment_id: int) -> ResponseReturnValue:
 async def calendar(calendar_id: int) -> ResponseReturnValue:
     """One calendar with all that is in it."""
     row = await own_calendar(calendar_id)
-    mine = Appointment.readable_by(current_user.user_id)
-    mine = mine.where(Appointment.calendar_id == row.id)
-    made = await _in_turn(calendar_file.make(mine, row.name, row.color))
+    mine = Appointment.readable_by(current_user.user_id).where(Appointment.calendar_id == row.id)
+    made = await _in_turn(calendar_file.make(mine, row.id, row.name, row.color))
     return _as_download(made, f"{file_names.safe(row.name, 'calendar')}.ics", ICS)
 
 
