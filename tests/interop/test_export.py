@@ -14,9 +14,11 @@ from ical.calendar_stream import IcsCalendarStream
 from quart import Quart
 from sqlalchemy import update
 
+from sched_async.appointments.calendar_changes import COLORS
 from sched_async.appointments.content_lines import read
 from sched_async.appointments.derive import derive
 from sched_async.database import begin
+from sched_async.interop import ics
 from sched_async.models import Calendar, User
 from sched_async.testing import Client
 from sched_async.times import now
@@ -63,6 +65,9 @@ RRULE:FREQ=DAILY;UNTIL=20261028T080000Z""",
     "own-block": """DTSTART;TZID=Our clocks:20260710T090000
 DTEND;TZID=Our clocks:20260710T100000
 RRULE:FREQ=MONTHLY;COUNT=6""",
+    "utc-by-name": "DTSTART;TZID=Etc/UTC:20260601T080000\nDURATION:PT1H",
+    "longer-name": """DTSTART;TZID=/example.org/2005/Europe/Paris:20260710T090000
+DTEND;TZID=/example.org/2005/Europe/Paris:20260710T100000""",
     "windows-name": """DTSTART;TZID=W. Europe Standard Time:20260710T090000
 DTEND;TZID=W. Europe Standard Time:20260710T100000
 RRULE:FREQ=MONTHLY;COUNT=6""",
@@ -243,3 +248,9 @@ async def test_a_calendar_says_what_it_is_called(
     calendar = read((await response.get_data(as_text=False)).decode())
     assert [calendar.text(one) for one in ("NAME", "X-WR-CALNAME")] == [name, name]
     assert calendar.text("COLOR") == "seagreen"
+
+
+def test_every_colour_has_a_name_in_css_of_its_own() -> None:
+    """By which a calendar that comes back has its colour again."""
+    assert set(ics.CSS_COLORS) == set(COLORS)
+    assert len(set(ics.CSS_COLORS.values())) == len(COLORS)
