@@ -26,6 +26,7 @@ from .accounts.settings.email import change_for
 from .appointments import checking
 from .errors import RefusedError, StartupError
 from .interop import export_command as to_ics
+from .interop import importing
 from .models import User
 from .plurals import counted
 from .times import canonical_zone
@@ -38,7 +39,7 @@ OPPOSITES = {
 
 
 def init_app(app: Quart) -> None:
-    for command in (user, db, mail, import_command, export_command):
+    for command in (user, db, mail, import_command, export_command, import_ics_command):
         app.cli.add_command(command)
 
 
@@ -331,6 +332,17 @@ async def import_command(path: Path, timezone: str) -> str:
 async def export_command(path: str, email: str, calendar: str | None) -> str:
     """Export one calendar of an account, or all in one, as iCalendar; - is standard output."""
     return await to_ics.run(path, email, calendar)
+
+
+@main.command("import-ics")
+@click.argument("path", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--user", "email", required=True, help="The email address of the account.")
+@click.option("--calendar", "name", required=True, help="Its name; it is made if need be.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@on_database
+async def import_ics_command(path: Path, email: str, name: str, dry_run: bool) -> str:
+    """Import an iCalendar file (.ics) into a calendar; --dry-run only says what would be done."""
+    return await importing.run(path, email, name, dry_run=dry_run)
 
 
 async def _unsound(connection: AsyncConnection) -> str | None:

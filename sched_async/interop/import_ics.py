@@ -1,0 +1,179 @@
+"""Takes in what a calendar file holds: what is new, what has changed, and nothing twice.
+
+    reading = await read_file(data)
+    plan = await planned(user_id, calendar_id, reading)
+    await take_in(db, user_id, plan)
+
+Appointments are known again by their UID within the calendar that they go to.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio import StreamReader, StreamWriter
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import Any, cast
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ..appointments import changes
+from ..appointments.derive import Derived
+from ..database import reading as reading_session
+from ..errors import RefusedError
+from ..models import Appointment
+from .ics_child import SECONDS
+from .ics_reading import Found, contents
+
+MOST_BYTES = 10 * 1024 * 1024
+TOO_LARGE = f"The file is larger than {MOST_BYTES // 1024 // 1024} MB."
+TOO_MUCH = "This file takes too long, or too much memory, to read."
+CHILD = ("-m", "sched_async.interop.ics_child")
+MANY = 500  # rows of one query
+WAIT = 2 * SECONDS
+LINE = 32 * 1024 * 1024  # bytes of the child's answer for one appointment
+
+
+@dataclass
+class Reading:
+    """What a file holds."""
+
+    found: list[Found] = field(default_factory=list)
+    name: str = ""
+    others: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def refused(self) -> list[Found]:
+        return [one for one in self.found if one.refused]
+
+
+@dataclass
+class Plan:
+    """What an import would do to a calendar."""
+
+    calendar_id: int
+    new: list[Found] = field(default_factory=list)
+    changed: list[tuple[Row[Any], Found]] = field(default_factory=list)
+    same: list[Found] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.changed)
+
+
+async def read_file(data: bytes, tell: Callable[[int], object] = lambda count: None) -> Reading:
+    """Reads it in a process of its own; ``tell`` hears how many have been read.
+
+    RefusedError for what is no calendar file, or more than this can take.
+    """
+    if len(data) > MOST_BYTES:
+        raise RefusedError(TOO_LARGE)
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, *CHILD),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        limit=LINE,
+    )
+    ended = False
+    try:
+        async with asyncio.timeout(WAIT):
+            feeding = asyncio.create_task(_feed(cast(StreamWriter, child.stdin), data))
+            found = await _hear(cast(StreamReader, child.stdout), tell)
+            await feeding
+        ended = True
+    except (TimeoutError, ValueError):
+        raise RefusedError(TOO_MUCH) from None
+    finally:
+        if not ended:  # its own kill() would first look whether it has, and take that from asyncio
+            with suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGKILL)
+        await child.wait()
+    return found
+
+
+async def _feed(pipe: StreamWriter, data: bytes) -> None:
+    with suppress(ConnectionError):
+        pipe.write(data)
+        await pipe.drain()
+    pipe.close()
+
+
+async def _hear(answer: StreamReader, tell: Callable[[int], object]) -> Reading:
+    heard = Reading()
+    async for line in answer:
+        row = await asyncio.to_thread(json.loads, line, object_hook=_plain)
+        if "error" in row:
+            raise RefusedError(row["error"])
+        if "others" in row:
+            heard.name, heard.others = row["name"], Counter(row["others"])
+            heard.found.sort(key=lambda one: one.line)
+            return heard
+        made = row.pop("made", None)
+        derived = Derived(**made | {"zones": frozenset(made["zones"])}) if made else None
+        heard.found.append(Found(**row, made=derived))
+        tell(len(heard.found))
+    raise RefusedError(TOO_MUCH)
+
+
+def _plain(value: dict[str, Any]) -> Any:
+    return datetime.fromisoformat(value["time"]) if value.keys() == {"time"} else value
+
+
+async def planned(user_id: int, calendar_id: int, heard: Reading) -> Plan:
+    """Compare with what the calendar holds."""
+    plan = Plan(calendar_id)
+    wanted = {one.made.columns["uid"]: one for one in heard.found if one.made}
+    there = {row.uid: row async for row in _there(user_id, calendar_id, list(wanted))}
+    for uid, one in wanted.items():
+        if uid not in there:
+            plan.new.append(one)
+        elif await asyncio.to_thread(_is_same, there[uid].ics, one):
+            plan.same.append(one)
+        else:
+            plan.changed.append((there[uid], one))
+    return plan
+
+
+def _is_same(text: str, one: Found) -> bool:
+    return one.made is not None and contents(text) == contents(one.made.ics)
+
+
+async def _there(user_id: int, calendar_id: int, uids: Sequence[str]) -> Any:
+    columns = (Appointment.id, Appointment.calendar_id, Appointment.rev)
+    query = (
+        Appointment.readable_by(user_id)
+        .where(Appointment.calendar_id == calendar_id)
+        .with_only_columns(*columns, Appointment.uid, Appointment.ics)
+    )
+    for some in _batches(uids):
+        async with reading_session() as db:
+            for row in await db.execute(query.where(Appointment.uid.in_(some))):
+                yield row
+
+
+def _batches(names: Sequence[str]) -> Iterator[list[str]]:
+    left = iter(names)
+    while some := list(islice(left, MANY)):
+        yield some
+
+
+async def take_in(db: AsyncSession, user_id: int, plan: Plan) -> int:
+    """One act, which one undo takes back; its number.  The caller commits.
+
+    Raises ChangedError, TakenError, and RefusedError for what is too much.
+    """
+    async with changes.act(db, user_id, "import") as act:
+        for one in plan.new:
+            if one.made is not None:
+                act.put(plan.calendar_id, one.made)
+        for row, one in plan.changed:
+            if one.made is not None:
+                act.replace(row, one.made)
+    return act.id

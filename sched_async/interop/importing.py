@@ -1,0 +1,72 @@
+"""The command that imports a calendar file; its messages."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from ..accounts.users import user_by_email
+from ..appointments import calendar_changes
+from ..appointments.reading import calendars_of
+from ..database import begin, reading
+from ..plurals import counted
+from .ics_reading import Found
+from .import_ics import MOST_BYTES, Plan, Reading, planned, read_file, take_in
+
+
+async def run(path: Path, email: str, name: str, *, dry_run: bool) -> str:
+    """Take in what the file holds, or only say what that would be; raises RefusedError.
+
+    A calendar that is not there yet is made.
+    """
+    async with reading() as db:
+        user = await user_by_email(db, email)
+    data = await asyncio.to_thread(_read, path)
+    events = data.upper().count(b"BEGIN:VEVENT")
+    with click.progressbar(length=events, label="Reading", file=sys.stderr) as bar:
+        heard = await read_file(data, tell=lambda count: bar.update(count - bar.pos))
+    calendars = {one.name: one for one in await calendars_of(user.id)}
+    plan = await planned(user.id, calendars[name].id if name in calendars else 0, heard)
+    for line in _remarks(heard):
+        click.echo(line, err=True)
+    if plan and not dry_run:
+        async with begin() as db:
+            if name not in calendars:
+                color = calendar_changes.next_color([one.color for one in calendars.values()])
+                plan.calendar_id = (await calendar_changes.add(db, user.id, name, color)).id
+            await take_in(db, user.id, plan)
+    return f"{_summary(plan, heard)}{' Nothing has been changed.' if dry_run else ''}"
+
+
+def _read(path: Path) -> bytes:
+    """A byte more than is allowed, so that what is too large is known by its length."""
+    with path.open("rb") as file:
+        return file.read(MOST_BYTES + 1)
+
+
+def _summary(plan: Plan, heard: Reading) -> str:
+    parts = {
+        "new": len(plan.new),
+        "changed": len(plan.changed),
+        "already there": len(plan.same),
+        "refused": len(heard.refused),
+    }
+    said = ", ".join(f"{count} {name}" for name, count in parts.items())
+    return f"{counted(len(heard.found), 'appointment')} in the file: {said}."
+
+
+def _remarks(heard: Reading) -> Iterator[str]:
+    for one in heard.found:
+        if one.refused:
+            yield f"{_place(one)}: refused. {one.refused}"
+        elif one.changed:
+            yield f"{_place(one)}: {' '.join(one.changed)}"
+    for kind, count in sorted(heard.others.items()):
+        yield f"Not imported: {count} {kind}."
+
+
+def _place(one: Found) -> str:
+    title = f", “{one.title}”" if one.title else ""
+    return f"Line {one.line}{title}"
