@@ -19,7 +19,7 @@ from sched_async.appointments.ics_text import Facts
 from sched_async.carried_form import SECRET
 from sched_async.database import begin
 from sched_async.forms import Form
-from sched_async.models import Appointment, Base, Calendar, LoginSession, OneTimeToken, User
+from sched_async.models import Appointment, Base, Calendar, LoginSession, OneTimeToken, Upload, User
 from sched_async.testing import Client, signed_in
 from sched_async.times import now
 
@@ -112,6 +112,8 @@ LINKS = {
     "register.open_link": "register",
 }
 PURPOSES = {*LINKS.values(), "second-step"}
+EMPTY_FILE = b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n"
+UPLOAD = "upload"  # what stands for the token of a file that waits to be imported
 
 
 def token(purpose: str) -> str:
@@ -123,7 +125,7 @@ def rules(app: Quart, methods: set[str]) -> Iterator[tuple[Rule, str, str]]:
     adapter = app.url_map.bind("localhost")
     for rule in app.url_map.iter_rules():
         values = {
-            name: token(LINKS[rule.endpoint]) if name == "token" else ARGUMENTS[name]
+            name: token(LINKS.get(rule.endpoint, UPLOAD)) if name == "token" else ARGUMENTS[name]
             for name in rule.arguments
         }
         for method in sorted((rule.methods or set()) & methods):
@@ -160,6 +162,13 @@ async def everything(app: Quart, dentist: Appointment, alice: User) -> None:
             whose = anothers if purpose in ("invite", "register") else hers
             hashed = hash_token(token(purpose))
             db.add(OneTimeToken(token_hash=hashed, purpose=purpose, **whose, **facts))
+        waiting = {
+            "token_hash": hash_token(token(UPLOAD)),
+            "calendar_id": 1,
+            "name": "",
+            "data": EMPTY_FILE,
+        }
+        db.add(Upload(user_id=alice.id, **waiting, expires_at=facts["expires_at"]))
         assert await db.scalar(select(LoginSession.id)) == ARGUMENTS["session_id"]
     assert alice.id == ARGUMENTS["user_id"]
     assert dentist.id == ARGUMENTS["appointment_id"]

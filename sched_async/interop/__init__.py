@@ -2,8 +2,9 @@
 
 from quart import Quart
 
-from . import export_view
+from . import export_view, import_view
 
 
 def init_app(app: Quart) -> None:
     export_view.init_app(app)
+    import_view.init_app(app)

@@ -66,6 +66,10 @@ class Plan:
     def __bool__(self) -> bool:
         return bool(self.new or self.changed)
 
+    @property
+    def replacing(self) -> list[Found]:
+        return [one for _, one in self.changed]
+
 
 async def read_file(data: bytes, tell: Callable[[int], object] = lambda count: None) -> Reading:
     """Reads it in a process of its own; ``tell`` hears how many have been read.
@@ -177,3 +181,13 @@ async def take_in(db: AsyncSession, user_id: int, plan: Plan) -> int:
             if one.made is not None:
                 act.replace(row, one.made)
     return act.id
+
+
+def summary(plan: Plan, heard: Reading) -> dict[str, int]:
+    """How many of what, in the words of all who tell it."""
+    return {
+        "new": len(plan.new),
+        "changed": len(plan.changed),
+        "already there": len(plan.same),
+        "refused": len(heard.refused),
+    }

@@ -13,7 +13,7 @@ from ..appointments.reading import calendars_of
 from ..database import begin, reading
 from ..plurals import counted
 from .ics_reading import Found
-from .import_ics import MOST_BYTES, Plan, Reading, planned, read_file, take_in
+from .import_ics import MOST_BYTES, Plan, Reading, planned, read_file, summary, take_in
 
 
 async def run(path: Path, email: str, name: str, *, dry_run: bool) -> str:
@@ -47,13 +47,7 @@ def _read(path: Path) -> bytes:
 
 
 def _summary(plan: Plan, heard: Reading) -> str:
-    parts = {
-        "new": len(plan.new),
-        "changed": len(plan.changed),
-        "already there": len(plan.same),
-        "refused": len(heard.refused),
-    }
-    said = ", ".join(f"{count} {name}" for name, count in parts.items())
+    said = ", ".join(f"{count} {name}" for name, count in summary(plan, heard).items())
     return f"{counted(len(heard.found), 'appointment')} in the file: {said}."
 
 

@@ -16,6 +16,7 @@ from .accounts import (
 )
 from .base import Base, UtcSeconds
 from .calendars import Act, Appointment, Calendar, Change, Occurrence, Zone
+from .uploads import Upload
 
 __all__ = [
     "Act",
@@ -31,6 +32,7 @@ __all__ = [
     "OneTimeToken",
     "OutgoingMail",
     "RecoveryCode",
+    "Upload",
     "User",
     "UtcSeconds",
     "Zone",

@@ -8,6 +8,7 @@ what is not UTF-8, or too much, is refused rather than repaired.
 
 import re
 from collections import Counter
+from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -15,7 +16,7 @@ from quart import Quart, request
 from quart import Request as QuartRequest
 from quart.formparser import FormDataParser
 from quart.wrappers.request import Body
-from werkzeug.datastructures import MultiDict
+from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.exceptions import (
     BadRequest,
     HTTPException,
@@ -212,14 +213,15 @@ async def parse_multipart(
     boundary = options.get("boundary", "").encode("ascii")
     if not boundary:
         raise BadRequest
-    decoder = MultipartDecoder(boundary, MAX_BODY, max_parts=MAX_FIELDS)
+    room: int = getattr(parser, "room", 0)
+    decoder = MultipartDecoder(boundary, room or MAX_BODY, max_parts=MAX_FIELDS)
     decoder.receive_data(await body)
     decoder.receive_data(None)
-    return MultiDict(_fields(decoder)), MultiDict()
+    return _parts(decoder, takes_file=bool(room))
 
 
 class StrictForm(FormDataParser):
-    """Forms in UTF-8, of at most MAX_FIELDS fields, without files; else 400 or 413."""
+    """Forms in UTF-8, of at most MAX_FIELDS fields; without files, but where one is expected."""
 
     parse_functions: dict[str, Any] = {  # noqa: RUF012 (as the base class has it)
         "application/x-www-form-urlencoded": parse_urlencoded,
@@ -239,30 +241,47 @@ class StrictForm(FormDataParser):
             raise BadRequest from None
 
 
-def _fields(decoder: MultipartDecoder) -> list[tuple[str, str]]:
-    """The fields of a whole multipart body; ValueError when it was cut off."""
-    fields: list[tuple[str, str]] = []
-    content = b""
+def _parts(decoder: MultipartDecoder, takes_file: bool) -> Parsed:
+    """The fields and the file of a whole multipart body; ValueError when it was cut off."""
+    fields, files = MultiDict[str, str](), MultiDict[str, Any]()
+    content = bytearray()
+    part: Field | File | None = None
     event = decoder.next_event()
     while not isinstance(event, Epilogue):
-        if isinstance(event, File | NeedData):
+        if isinstance(event, NeedData) or (isinstance(event, File) and (files or not takes_file)):
             raise BadRequest
-        if isinstance(event, Field):
+        if isinstance(event, Field | File):
             if event.name is None:  # whatever werkzeug's annotation says
                 raise BadRequest
-            name, content = event.name, b""
-        if isinstance(event, Data):
+            part, content = event, bytearray()
+        if isinstance(event, Data) and part is not None:
             content += event.data
-            if not event.more_data:
-                fields.append((name, content.decode("utf-8")))
+            if not event.more_data and isinstance(part, File):
+                files.add(part.name, FileStorage(BytesIO(content), part.filename, part.name))
+            elif not event.more_data:
+                fields.add(part.name, content.decode("utf-8"))
         event = decoder.next_event()
-    return fields
+    return fields, files
 
 
 class Request(QuartRequest):
     form_data_parser_class = StrictForm
+    takes_files: dict[str, int] = {}  # noqa: RUF012 (all share it)
+    """Paths whose forms may have a file, and how large the whole body may be there, in bytes."""
+
+    def __init__(self, method: str, scheme: str, path: str, *given: Any, **more: Any) -> None:
+        self.room = self.takes_files.get(path, 0) if method == "POST" else 0
+        if self.room:
+            more["max_content_length"] = self.room
+        super().__init__(method, scheme, path, *given, **more)
 
     def make_form_data_parser(self) -> FormDataParser:
         parser = super().make_form_data_parser()
         parser.silent = False
+        parser.room = self.room  # type: ignore[attr-defined]
         return parser
+
+
+def take_file(path: str, size: int) -> None:
+    """Let the form at that path have one file of at most so many bytes."""
+    Request.takes_files[path] = size + MAX_BODY
