@@ -692,6 +692,7 @@ def test_these_are_the_commands() -> None:
         "mail retry",
         "import-sched",
         "export-ics",
+        "import-ics",
     }
 
 

@@ -71,7 +71,7 @@ async def deletes_what_follows(visitor: Visitor) -> None:
         await visitor.press("main form[action*='/delete/'] button")
         assert "Delete which ones?" in await visitor.text()
     await visitor.press("button[value=following]")
-    assert "has been deleted from this one on" in await visitor.text(".flash")
+    assert "This and all later dates of" in await visitor.text(".flash")
     await visitor.press(".flash button")
     await visitor.page.goto(visitor.base_url + WEEK)
     assert await visitor.page.locator(".block:has-text('Chess')").count() == 2
