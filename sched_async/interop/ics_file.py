@@ -19,7 +19,7 @@ MOST_LINES = 1_000_000
 DEEPEST = 5
 LINE_ENDS = re.compile(rb"\r\n|\n|\r")
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-TAKEN = (b"VEVENT", b"VTIMEZONE")
+NAMES = (b"NAME", b"X-WR-CALNAME")
 TOO_LONG = f"It has a line of more than {MOST_LINE // 1024} KiB."
 TOO_LARGE = f"It is larger than {MOST_COMPONENT // 1024} KiB."
 TOO_DEEP = f"It has components inside of each other, more than {DEEPEST} deep."
@@ -42,11 +42,14 @@ class Component:
     def add(self, line: bytes) -> None:
         self.size += len(line)
         if len(line) > MOST_LINE:
-            self.refused = self.refused or TOO_LONG
+            self.refuse(TOO_LONG)
         if self.size > MOST_COMPONENT:
-            self.refused = self.refused or TOO_LARGE
+            self.refuse(TOO_LARGE)
         if not self.refused:
             self.lines.append(line)
+
+    def refuse(self, sentence: str) -> None:
+        self.refused = self.refused or sentence
 
 
 @dataclass
@@ -64,50 +67,77 @@ def calendars(data: bytes) -> Iterator[CalendarFile]:
     """Raises RefusedError for what is no calendar file, or holds too much."""
     if data[:2] in UTF_16:
         data = data.decode("utf-16", "replace").encode()
-    count, found, one = 0, None, None
-    depth: list[bytes] = []
+    cutter = Cutter()
     for number, line in _unfolded(data.removeprefix(b"\xef\xbb\xbf")):
-        keyword, _, value = line[:80].partition(b":")
-        word, kind = keyword.strip().upper(), value.strip().upper()
-        if word == b"BEGIN" and not depth and kind == b"VCALENDAR":
-            found = CalendarFile()
-        if word == b"BEGIN":
-            depth.append(kind)
-            if len(depth) == 2 and found is not None:
-                one = Component(kind.decode("ascii", "replace"), number)
-                count += kind == b"VEVENT"
-                if count > MOST_COMPONENTS:
-                    raise RefusedError(TOO_MANY)
-            if one is not None and len(depth) > DEEPEST:
-                one.refused = one.refused or TOO_DEEP
-        if one is not None:
-            one.add(line)
-        elif found is not None and word.partition(b";")[0] in (b"NAME", b"X-WR-CALNAME"):
-            found.name = found.name or line.partition(b":")[2].decode("utf-8", "replace").strip()
-        if word == b"END" and depth:
-            depth.pop()
-            if len(depth) == 1 and one is not None and found is not None:
-                _keep(found, one)
-                one = None
-            if not depth and found is not None:
-                yield found
-                found = None
-    if found is not None:
-        if one is not None:
-            one.refused = one.refused or CUT_OFF
-            _keep(found, one)
-        yield found
-    elif not count and b"BEGIN:VCALENDAR" not in data[:4096].upper():
+        if done := cutter.take(number, line):
+            yield done
+    if rest := cutter.rest():
+        yield rest
+    if not cutter.is_calendar:
         raise RefusedError(NOT_A_CALENDAR)
 
 
-def _keep(found: CalendarFile, one: Component) -> None:
-    if one.name == "VEVENT":
-        found.events.append(one)
-    elif one.name == "VTIMEZONE":
-        found.zones.append(one)
-    else:
-        found.others[one.name[:40]] += 1
+class Cutter:
+    """Goes over the lines of a file, and knows what they are inside of."""
+
+    def __init__(self) -> None:
+        self.inside: list[bytes] = []
+        self.calendar: CalendarFile | None = None
+        self.one: Component | None = None
+        self.events = 0
+        self.is_calendar = False
+
+    def take(self, number: int, line: bytes) -> CalendarFile | None:
+        """The calendar that ends with this line, if one does."""
+        keyword, _, value = line[:80].partition(b":")
+        word = keyword.strip().upper()
+        if word == b"BEGIN":
+            self._begin(number, value.strip().upper())
+        if self.one is not None:
+            self.one.add(line)
+        elif self.calendar is not None and word.partition(b";")[0] in NAMES:
+            name = line.partition(b":")[2].decode("utf-8", "replace").strip()
+            self.calendar.name = self.calendar.name or name
+        return self._end() if word == b"END" and self.inside else None
+
+    def rest(self) -> CalendarFile | None:
+        """What the file does not end."""
+        if self.one is not None:
+            self.one.refuse(CUT_OFF)
+            self._keep()
+        return self.calendar
+
+    def _begin(self, number: int, kind: bytes) -> None:
+        if not self.inside and kind == b"VCALENDAR":
+            self.calendar, self.is_calendar = CalendarFile(), True
+        self.inside.append(kind)
+        if len(self.inside) == 2 and self.calendar is not None:
+            self.one = Component(kind.decode("ascii", "replace"), number)
+            self.events += kind == b"VEVENT"
+        if self.events > MOST_COMPONENTS:
+            raise RefusedError(TOO_MANY)
+        if self.one is not None and len(self.inside) > DEEPEST:
+            self.one.refuse(TOO_DEEP)
+
+    def _end(self) -> CalendarFile | None:
+        self.inside.pop()
+        if len(self.inside) == 1:
+            self._keep()
+        if self.inside:
+            return None
+        done, self.calendar = self.calendar, None
+        return done
+
+    def _keep(self) -> None:
+        one, self.one = self.one, None
+        if one is None or self.calendar is None:
+            return
+        if one.name == "VEVENT":
+            self.calendar.events.append(one)
+        elif one.name == "VTIMEZONE":
+            self.calendar.zones.append(one)
+        else:
+            self.calendar.others[one.name[:40]] += 1
 
 
 def _unfolded(data: bytes) -> Iterator[tuple[int, bytes]]:

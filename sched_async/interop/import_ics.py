@@ -83,6 +83,7 @@ async def read_file(data: bytes, tell: Callable[[int], object] = lambda count: N
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
+        env=_environment(),
         limit=LINE,
     )
     ended = False
@@ -100,6 +101,12 @@ async def read_file(data: bytes, tell: Callable[[int], object] = lambda count: N
                 os.kill(child.pid, signal.SIGKILL)
         await child.wait()
     return found
+
+
+def _environment() -> dict[str, str]:
+    """What Python itself needs, and none of the settings, of which some are secret."""
+    needed = (name for name in os.environ if name == "PATH" or name.startswith("PYTHON"))
+    return {name: os.environ[name] for name in needed}
 
 
 async def _feed(pipe: StreamWriter, data: bytes) -> None:

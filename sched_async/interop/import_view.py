@@ -107,12 +107,9 @@ async def preview(token: str) -> ResponseReturnValue:
     if request.method == "POST":
         try:
             return await _import(upload, plan)
-        except (ChangedError, TakenError):
+        except (ChangedError, TakenError, RefusedError) as error:
             await db.rollback()
-            problem = CHANGED
-        except RefusedError as refused:
-            await db.rollback()
-            problem = str(refused)
+            problem = str(error) if isinstance(error, RefusedError) else CHANGED
     calendars = await own_calendars()
     page = await render_template(
         "import/preview.html",
