@@ -6,6 +6,7 @@ it ends in the same error page as any other error.  ``Request`` reads forms stri
 what is not UTF-8, or too much, is refused rather than repaired.
 """
 
+import asyncio
 import re
 from collections import Counter
 from io import BytesIO
@@ -213,11 +214,17 @@ async def parse_multipart(
     boundary = options.get("boundary", "").encode("ascii")
     if not boundary:
         raise BadRequest
-    room: int = getattr(parser, "room", 0)
-    decoder = MultipartDecoder(boundary, room or MAX_BODY, max_parts=MAX_FIELDS)
-    decoder.receive_data(await body)
+    data, room = await body, getattr(parser, "room", 0)
+    if room:  # ten megabytes take a tenth of a second
+        return await asyncio.to_thread(_decoded, data, boundary, room, takes_file=True)
+    return _decoded(data, boundary, MAX_BODY)
+
+
+def _decoded(data: bytes, boundary: bytes, room: int, *, takes_file: bool = False) -> Parsed:
+    decoder = MultipartDecoder(boundary, room, max_parts=MAX_FIELDS)
+    decoder.receive_data(data)
     decoder.receive_data(None)
-    return _parts(decoder, takes_file=bool(room))
+    return _parts(decoder, takes_file)
 
 
 class StrictForm(FormDataParser):
