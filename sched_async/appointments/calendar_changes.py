@@ -1,5 +1,6 @@
 """Every change of calendars themselves; what is in them is the business of ``changes``."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from unicodedata import normalize
@@ -75,6 +76,11 @@ async def _refuse_taken(
         raise RefusedError(TAKEN, "name")
 
 
+def named(calendars: Iterable[Any], name: str) -> Any:
+    """The one among them that has this name, as far as names differ; or None."""
+    return next((one for one in calendars if _compared(one.name) == _compared(name)), None)
+
+
 def _compared(name: str) -> str:
     return normalize("NFKC", normalize("NFKC", name).casefold())
 
@@ -148,6 +154,13 @@ async def refuse_too_many(db: AsyncSession, user_id: int) -> None:
 async def _lock(db: AsyncSession, user_id: int) -> None:
     """One after the other, so that two cannot both take the last place, or the last calendar."""
     await db.execute(select(User.id).where(User.id == user_id).with_for_update())
+
+
+async def add_for_import(
+    db: AsyncSession, user_id: int, name: str, others: Sequence[Any]
+) -> Calendar:
+    """A new calendar in a colour that the ``others`` do not have."""
+    return await add(db, user_id, name, next_color([one.color for one in others]))
 
 
 def next_color(used: list[str]) -> str:

@@ -11,6 +11,7 @@ from typing import IO, Any, cast
 import click
 
 from ..accounts.users import user_by_email
+from ..appointments import calendar_changes
 from ..appointments.reading import calendars_of
 from ..database import reading
 from ..errors import RefusedError
@@ -42,11 +43,11 @@ async def run(path: str, email: str, name: str | None) -> str:
 
 
 def _named(calendars: Sequence[Any], name: str) -> Any:
-    found = [one for one in calendars if one.name.casefold() == name.casefold()]
-    if not found:
+    found = calendar_changes.named(calendars, name)
+    if found is None:
         names = ", ".join(one.name for one in calendars)
         raise RefusedError(f"There is no calendar called {name}. There are: {names}.", "calendar")
-    return found[0]
+    return found
 
 
 def _save(made: Any, path: str) -> None:

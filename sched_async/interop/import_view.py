@@ -162,17 +162,16 @@ async def _upload(token: str) -> Upload | None:
 def _name(upload: Upload, calendars: Sequence[Any]) -> str:
     """Of a new calendar: the one in the file, or the file's own, with a number if it is taken."""
     name = " ".join(upload.name.split())[: MAX_NAME - 5] or "Imported"
-    taken = {one.name.casefold() for one in calendars}
     names = chain([name], (f"{name} ({number})" for number in count(2)))
-    return next(one for one in names if one.casefold() not in taken)
+    return next(one for one in names if calendar_changes.named(calendars, one) is None)
 
 
 async def _import(upload: Upload, plan: Plan) -> ResponseReturnValue:
     user_id = current_user.user_id
     if upload.calendar_id == NEW and plan:
         calendars = await own_calendars()
-        color = calendar_changes.next_color([one.color for one in calendars])
-        made = await calendar_changes.add(db, user_id, _name(upload, calendars), color)
+        name = _name(upload, calendars)
+        made = await calendar_changes.add_for_import(db, user_id, name, calendars)
         plan.calendar_id = made.id
     act_id = await take_in(db, user_id, plan) if plan else 0
     await db.execute(delete(Upload).where(Upload.user_id == user_id))

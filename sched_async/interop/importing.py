@@ -27,15 +27,16 @@ async def run(path: Path, email: str, name: str, *, dry_run: bool) -> str:
     events = data.upper().count(b"BEGIN:VEVENT")
     with click.progressbar(length=events, label="Reading", file=sys.stderr) as bar:
         heard = await read_file(data, tell=lambda count: bar.update(count - bar.pos))
-    calendars = {one.name: one for one in await calendars_of(user.id)}
-    plan = await planned(user.id, calendars[name].id if name in calendars else 0, heard)
+    calendars = await calendars_of(user.id)
+    into = calendar_changes.named(calendars, name)
+    plan = await planned(user.id, into.id if into else 0, heard)
     for line in _remarks(heard):
         click.echo(line, err=True)
     if plan and not dry_run:
         async with begin() as db:
-            if name not in calendars:
-                color = calendar_changes.next_color([one.color for one in calendars.values()])
-                plan.calendar_id = (await calendar_changes.add(db, user.id, name, color)).id
+            if into is None:
+                made = await calendar_changes.add_for_import(db, user.id, name, calendars)
+                plan.calendar_id = made.id
             await take_in(db, user.id, plan)
     return f"{_summary(plan, heard)}{' Nothing has been changed.' if dry_run else ''}"
 
