@@ -46,8 +46,13 @@ def new_text(facts: Facts, now: datetime, *, uid: str = "", created: datetime | 
     for field, name in TEXTS.items():
         if text := getattr(facts, field):
             event.contents.append(Line(name, "", escaped(text)))
+    return calendar_of(event)
+
+
+def calendar_of(*parts: Part) -> str:
+    """The text of a calendar with these components."""
     head = [Line("VERSION", "", "2.0"), Line("PRODID", "", PRODUCT)]
-    return written(Part("VCALENDAR", [*head, event]))
+    return written(Part("VCALENDAR", [*head, *parts]))
 
 
 def patched(text: str, shown: Facts, wanted: Facts, now: datetime) -> str:

@@ -15,8 +15,7 @@ from wtforms import (
 from wtforms.validators import NumberRange, StopValidation
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from ..errors import RefusedError
-from ..forms import stripped
+from ..forms import Checked, stripped
 from .derive import MOST_OCCURRENCES
 from .recurrence import parsed
 from .rule_words import WEEKDAYS
@@ -104,13 +103,11 @@ def number_to(most: int) -> NumberRange:
     return NumberRange(1, most, f"Enter a number from 1 to {most:,}.")
 
 
-def is_rule(form: Any, field: Field) -> None:
-    text = (field.data or "").strip().removeprefix("RRULE:")
-    try:
-        parsed(text)
-    except RefusedError as refused:
-        raise ValidationError(str(refused)) from None
-    field.data = text
+def plain_rule(text: str) -> str:
+    """The rule alone; RefusedError for what is none."""
+    rule = text.strip().removeprefix("RRULE:")
+    parsed(rule)
+    return rule
 
 
 class RepeatFields:
@@ -133,7 +130,7 @@ class RepeatFields:
             number_to(MOST_OCCURRENCES),
         ],
     )
-    rrule = StringField("Rule", [Only("repeat", "rule"), needed, is_rule], [stripped])
+    rrule = StringField("Rule", [Only("repeat", "rule"), needed, Checked(plain_rule)], [stripped])
 
     repeated: Repeat = NEVER
     """What the form showed, and what is wanted where none of it was sent."""

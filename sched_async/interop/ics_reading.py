@@ -13,10 +13,10 @@ from datetime import datetime, time
 from functools import partial
 
 from ..appointments.clocks import Clocks, known
-from ..appointments.content_lines import Line, Part, escaped, read, written
+from ..appointments.content_lines import Line, Part, escaped, read
 from ..appointments.counts import MOST_OCCURRENCES
 from ..appointments.derive import Derived, derive
-from ..appointments.ics_text import PRODUCT
+from ..appointments.ics_text import calendar_of
 from ..appointments.recurrence import parts_of
 from ..appointments.rules import until_value
 from ..appointments.spans import Moment, moment
@@ -28,8 +28,8 @@ TZID = re.compile(r';TZID=("[^"]*"|[^;:]*)', re.IGNORECASE)
 TOO_MANY = f"The file holds more than {MOST_OCCURRENCES:,} dates."
 NOT_UTF_8 = "It is not UTF-8 text."
 OLDER = "The file has a newer version of it."
-NEW_UNTIL = "The end of its rule is now written in the way of its start."
-NEW_ZONE = "Its time zone now has the name that IANA gives it."
+NEW_UNTIL = "The end of its rule is now in the same form as its start."
+NEW_ZONE = "Its time zone now has its IANA name."
 NEW_UID = "It had no UID, so it was given one."
 
 
@@ -152,8 +152,7 @@ def _make(one: Found, uid: str, events: list[Part], zones: dict[str, Part], now:
     blocks = _name_zones(events, zones, one)
     for event in events:
         _end_rule(event, blocks, one)
-    head = [Line("VERSION", "", "2.0"), Line("PRODID", "", PRODUCT)]
-    one.made = derive(written(Part("VCALENDAR", [*head, *blocks, *events])), now)
+    one.made = derive(calendar_of(*blocks, *events), now)
 
 
 def _name_zones(events: Iterable[Part], zones: dict[str, Part], one: Found) -> list[Part]:

@@ -14,17 +14,16 @@ import signal
 import sys
 from asyncio import StreamReader, StreamWriter
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 from typing import Any, cast
 
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ..appointments import changes
+from ..appointments import changes, storing
 from ..appointments.derive import Derived
 from ..database import reading as reading_session
 from ..errors import RefusedError
@@ -36,7 +35,6 @@ MOST_BYTES = 10 * 1024 * 1024
 TOO_LARGE = f"The file is larger than {MOST_BYTES // 1024 // 1024} MB."
 TOO_MUCH = "This file takes too long, or too much memory, to read."
 CHILD = ("-m", "sched_async.interop.ics_child")
-MANY = 500  # rows of one query
 WAIT = 2 * SECONDS
 LINE = 32 * 1024 * 1024  # bytes of the child's answer for one appointment
 
@@ -163,16 +161,10 @@ async def _there(user_id: int, calendar_id: int, uids: Sequence[str]) -> Any:
         .where(Appointment.calendar_id == calendar_id)
         .with_only_columns(*columns, Appointment.uid, Appointment.ics)
     )
-    for some in _batches(uids):
+    for some in storing.batches(uids):
         async with reading_session() as db:
             for row in await db.execute(query.where(Appointment.uid.in_(some))):
                 yield row
-
-
-def _batches(names: Sequence[str]) -> Iterator[list[str]]:
-    left = iter(names)
-    while some := list(islice(left, MANY)):
-        yield some
 
 
 async def take_in(db: AsyncSession, user_id: int, plan: Plan) -> int:

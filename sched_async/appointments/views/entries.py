@@ -54,10 +54,6 @@ class Entry(Item):
     def name(self) -> str:
         return self.title or "(no title)"
 
-    @property
-    def said_first(self) -> str:
-        return self.said(self.first_day)
-
     def said(self, day: date) -> str:
         """What whoever does not see the page is told after the name."""
         return f", {self.time_under(day)}, {isolated(self.calendar.name)}"
