@@ -138,7 +138,8 @@ class RepeatFields:
     def wanted_repeat(self: Any) -> Repeat:
         """What was validated."""
         if self.is_repeat_unsaid:
-            return self.repeated  # type: ignore[no-any-return]
+            shown: Repeat = self.repeated
+            return shown
         until: datetime | None = self.until.data
         return Repeat(
             self.repeat.data or "",
