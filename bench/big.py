@@ -21,14 +21,14 @@ from bench.filling import ZONE
 from bench.parts import Asking, sign_in
 from sched_async.app import create_app
 from sched_async.appointments import changes
-from sched_async.appointments.agenda import read_page
 from sched_async.appointments.expanding import derived
-from sched_async.appointments.ics_text import Facts, new_text, patched
+from sched_async.appointments.listing import read_page
 from sched_async.appointments.occurrences import occurrences
 from sched_async.appointments.reading import calendars_of, facts_of
 from sched_async.appointments.undo import undo
 from sched_async.appointments.views.periods import Period, period
 from sched_async.database import begin, reading
+from sched_async.ics.ics_text import Facts, new_text, patched
 from sched_async.lifespan import working
 from sched_async.models import Appointment, Calendar
 from sched_async.times import now

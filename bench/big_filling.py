@@ -15,10 +15,10 @@ from sqlalchemy import Table, insert, text
 
 from bench.filling import ZONE
 from sched_async.appointments import storing, upkeep
-from sched_async.appointments.derive import VERSION, Derived, derive
-from sched_async.appointments.ics_text import Facts, new_text
 from sched_async.appointments.zones import fingerprint
 from sched_async.database import begin
+from sched_async.ics.derive import VERSION, Derived, derive
+from sched_async.ics.ics_text import Facts, new_text
 from sched_async.models import Calendar, User, Zone
 from sched_async.times import now
 

@@ -10,9 +10,9 @@ from bench import reference
 from sched_async.accounts.registration.rules import create_account
 from sched_async.app import create_app
 from sched_async.appointments import changes
-from sched_async.appointments.derive import derive
-from sched_async.appointments.ics_text import Facts, new_text
 from sched_async.database import begin
+from sched_async.ics.derive import derive
+from sched_async.ics.ics_text import Facts, new_text
 from sched_async.lifespan import working
 from sched_async.models import Calendar
 from sched_async.times import now

@@ -22,11 +22,11 @@ from bench.filling import EMAIL, PASSWORD, ZONE
 from sched_async.accounts.registration.rules import create_account
 from sched_async.app import create_app
 from sched_async.appointments import changes
-from sched_async.appointments.derive import MOST_OCCURRENCES
 from sched_async.appointments.expanding import derived
-from sched_async.appointments.ics_text import Facts, new_text
 from sched_async.appointments.undo import undo
 from sched_async.database import begin, reading
+from sched_async.ics.derive import MOST_OCCURRENCES
+from sched_async.ics.ics_text import Facts, new_text
 from sched_async.lifespan import working
 from sched_async.models import Appointment, Calendar
 from sched_async.testing import signed_in

@@ -17,7 +17,7 @@ from bench import filling
 from sched_async.accounts import sessions
 from sched_async.accounts.sessions import current_user, new_session
 from sched_async.app import create_app
-from sched_async.appointments.agenda import read_page
+from sched_async.appointments.listing import read_page
 from sched_async.database import begin
 from sched_async.lifespan import working
 from sched_async.models import User

@@ -12,7 +12,7 @@ from . import (
     cli,
     config,
     database,
-    errors,
+    error_pages,
     filters,
     health,
     interop,
@@ -43,7 +43,7 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Quart:
     templating.init_app(app)
     security.init_app(app)
     database.init_app(app)
-    errors.init_app(app)
+    error_pages.init_app(app)
     filters.init_app(app)
     static_files.init_app(app)
     mail.init_app(app)

@@ -28,12 +28,12 @@ from .accounts.one_time_links import SETUP
 from .accounts.registration.rules import MAX_NAME
 from .accounts.users import has_accounts
 from .appointments import changes
-from .appointments.agenda import FIRST_YEAR, LAST_YEAR, LONGEST
-from .appointments.derive import Derived, derive
-from .appointments.ics_text import Facts, new_text
+from .appointments.listing import FIRST_YEAR, LAST_YEAR, LONGEST
 from .database import begin
 from .errors import RefusedError
 from .first_calendar import first_calendar
+from .ics.derive import Derived, derive
+from .ics.ics_text import Facts, new_text
 from .models import Act, Appointment, Calendar, User
 from .texts import many_lines, number, one_line, unfit
 from .times import SkippedTimeError, now, to_utc

@@ -27,8 +27,8 @@ from sqlalchemy.engine import make_url
 from sched_async import cli
 from sched_async.app import create_app
 from sched_async.appointments import calendar_changes, changes
-from sched_async.appointments.derive import derive
 from sched_async.database import begin, migrating
+from sched_async.ics.derive import derive
 from sched_async.models import Appointment, Base, LoginSession, User
 from sched_async.testing import signed_in
 from sched_async.times import now

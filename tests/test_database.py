@@ -37,10 +37,10 @@ from sched_async.accounts.registration.rules import setup_link
 from sched_async.accounts.sessions import public
 from sched_async.app import create_app
 from sched_async.appointments import upkeep
-from sched_async.appointments.derive import derive
-from sched_async.appointments.ics_text import Facts, new_text
 from sched_async.database import Database, begin, db, fetch, migrating, reading, upgrade
 from sched_async.errors import StartupError
+from sched_async.ics.derive import derive
+from sched_async.ics.ics_text import Facts, new_text
 from sched_async.models import (
     Act,
     Appointment,

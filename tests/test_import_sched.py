@@ -21,10 +21,10 @@ from sched_async import cli
 from sched_async.accounts.registration.rules import MAX_NAME, setup_link
 from sched_async.app import create_app
 from sched_async.appointments import changes
-from sched_async.appointments.derive import derive
-from sched_async.appointments.ics_text import patched
 from sched_async.appointments.reading import facts_of
 from sched_async.database import begin, reading
+from sched_async.ics.derive import derive
+from sched_async.ics.ics_text import patched
 from sched_async.models import Act, Appointment, Calendar, Occurrence, User
 from sched_async.times import now
 

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, MetaData, Table, delete, func, insert, select
 from sqlalchemy.engine import make_url
 
 from sched_async import migrations
-from sched_async.appointments.derive import derive
 from sched_async.database import migrating, upgrade
 from sched_async.errors import StartupError
+from sched_async.ics.derive import derive
 from sched_async.models import Base
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql")

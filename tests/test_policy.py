@@ -15,10 +15,10 @@ from wtforms import EmailField, PasswordField
 from wtforms.fields.core import UnboundField
 
 from sched_async.accounts.tokens import hash_token
-from sched_async.appointments.ics_text import Facts
 from sched_async.carried_form import SECRET
 from sched_async.database import begin
 from sched_async.forms import Form
+from sched_async.ics.ics_text import Facts
 from sched_async.models import Appointment, Base, Calendar, LoginSession, OneTimeToken, Upload, User
 from sched_async.testing import Client, signed_in
 from sched_async.times import now

@@ -21,7 +21,7 @@ from quart_auth import Unauthorized
 from sqlalchemy import ColumnElement, and_, bindparam, not_, or_, select, update
 
 from ..database import begin, detached, fetch
-from ..errors import UNREACHABLE
+from ..error_pages import UNREACHABLE
 from ..models import LoginSession, User
 from ..request_scope import storage
 from ..security import csrf

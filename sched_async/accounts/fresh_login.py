@@ -24,7 +24,8 @@ from wtforms.validators import InputRequired, Length
 
 from ..carried_form import CarriedForm
 from ..database import SAFE_METHODS, begin, db
-from ..errors import TooManyAttemptsError, wants_json
+from ..error_pages import wants_json
+from ..errors import TooManyAttemptsError
 from ..forms import Form, PlainText
 from ..local_paths import local_path, page_to_return_to
 from ..security import throttle

@@ -10,7 +10,7 @@ from quart_auth import Unauthorized
 from werkzeug.datastructures import MultiDict
 
 from ..carried_form import CARRIED, CarriedForm
-from ..errors import http_error, wants_json
+from ..error_pages import http_error, wants_json
 from ..local_paths import page_to_return_to
 from ..security import csrf
 from . import renewals

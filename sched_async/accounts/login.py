@@ -12,7 +12,8 @@ from wtforms.validators import InputRequired, Length
 
 from ..carried_form import CarriedForm
 from ..database import db
-from ..errors import UNREACHABLE, TooManyAttemptsError
+from ..error_pages import UNREACHABLE
+from ..errors import TooManyAttemptsError
 from ..forms import CheckboxField, Form, PlainText
 from ..local_paths import local_path
 from ..models import User

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from .derive import Derived
+from ..ics.derive import Derived
 
 
 class ChangedError(Exception):

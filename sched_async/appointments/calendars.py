@@ -11,7 +11,8 @@ from wtforms.validators import DataRequired, Length
 
 from ..accounts.sessions import current_user, login_required
 from ..database import SAFE_METHODS, db, fetch
-from ..errors import RefusedError, http_error
+from ..error_pages import http_error
+from ..errors import RefusedError
 from ..forms import LineField, OnceForm
 from ..local_paths import local_path
 from ..models import Act, Calendar, UtcSeconds

@@ -9,9 +9,10 @@ from sqlalchemy import func, select
 
 from ..database import reading
 from ..errors import RefusedError
+from ..ics import derive
 from ..models import Appointment, Calendar, Occurrence
 from ..times import now
-from . import derive, expanding, storing, upkeep
+from . import expanding, storing, upkeep
 
 PATIENCE = 600.0  # seconds for a batch: here nobody waits for a page
 Rows = Sequence[dict[str, Any]]

@@ -13,18 +13,18 @@ from werkzeug.datastructures import MultiDict
 from ..accounts.sessions import current_user
 from ..carried_form import CarriedForm
 from ..database import reading
+from ..ics.ics_text import TEXTS, Facts, patched
+from ..ics.rule_words import in_words
+from ..ics.rules import Repeat, rule_of
+from ..ics.scopes import Edit, edited
 from ..models import Calendar
 from ..times import now
 from .display import Item, item_of
 from .expanding import derived, in_thread
 from .forms import AppointmentForm
-from .ics_text import TEXTS, Facts, patched
 from .reading import own_calendars, revision_of
 from .repeating import start_moment
-from .rule_words import in_words
-from .rules import Repeat, rule_of
 from .saving import show_form
-from .scopes import Edit, edited
 from .shown import Shown
 
 FIELDS = ("title", "when", "timezone", "repeat", "location", "calendar", "description")

@@ -11,12 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..database import fetch
 from ..errors import RefusedError
+from ..ics.derive import MOST_OF_A_PERSON
 from ..models import Calendar
 from .acts import Step
 
 MOST_CALENDARS = 50
 MOST_APPOINTMENTS = 100_000
-MOST_OCCURRENCES = 300_000
 FULL = "You can keep at most {:,} {}. Delete some first."
 SUMS: Any = Calendar.readable_by(bindparam("owner")).with_only_columns(
     func.sum(Calendar.appointments), func.sum(Calendar.occurrences)
@@ -60,5 +60,5 @@ def _refuse(sums: Row[Any], more: tuple[int, int] = (0, 0)) -> None:
     appointments, occurrences = ((one or 0) for one in sums)
     if appointments + more[0] > MOST_APPOINTMENTS:
         raise RefusedError(FULL.format(MOST_APPOINTMENTS, "appointments"))
-    if occurrences + more[1] > MOST_OCCURRENCES:
-        raise RefusedError(FULL.format(MOST_OCCURRENCES, "occurrences of appointments"))
+    if occurrences + more[1] > MOST_OF_A_PERSON:
+        raise RefusedError(FULL.format(MOST_OF_A_PERSON, "occurrences of appointments"))

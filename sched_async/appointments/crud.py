@@ -8,21 +8,21 @@ from quart.typing import ResponseReturnValue
 from ..accounts.sessions import current_user, login_required, public
 from ..database import db
 from ..errors import RefusedError
+from ..ics.ics_text import Facts, new_text
+from ..ics.rules import NEVER, Repeat
+from ..ics.scopes import Edit, Edited, edited
 from ..times import now
 from . import changes, overlaps
 from .acts import ChangedError, RepeatedError
-from .agenda import Position, read_page
 from .display import Item
 from .expanding import derived, in_thread
 from .forms import AppointmentForm
-from .ics_text import Facts, new_text
+from .listing import Position, read_page
 from .messages import flash_undo
 from .proposals import proposal
 from .reading import own_appointment, own_calendars, own_occurrence
 from .repeating import words_of
-from .rules import NEVER, Repeat
 from .saving import refuse, said, sent_form, show_form, to_detail
-from .scopes import Edit, Edited, edited
 
 blueprint = Blueprint("appointments", __name__)
 

@@ -11,20 +11,21 @@ from werkzeug.exceptions import UnprocessableEntity
 from ..accounts.sessions import current_user, login_required
 from ..carried_form import CarriedForm
 from ..database import SAFE_METHODS, db, reading
-from ..errors import RefusedError, http_error
+from ..error_pages import http_error
+from ..errors import RefusedError
+from ..ics.derive import Derived
+from ..ics.scopes import MissingError, deleted, was_there
 from ..models import Act, Change
 from ..purging import KEPT
 from ..times import now
 from . import changes
 from .acts import ChangedError
 from .crud import blueprint
-from .derive import Derived
 from .display import Item
 from .expanding import derived, in_thread
 from .messages import called, flash_undo
 from .reading import find_appointment, own_appointment, text_of
 from .saving import NOT_CLEAR
-from .scopes import MissingError, deleted, was_there
 from .shown import shown_of
 from .which import show_which
 

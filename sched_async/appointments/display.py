@@ -7,9 +7,10 @@ from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
+from ..human_dates import long_date, short_date
 from ..human_times import clock
+from ..ics.derive import Derived
 from ..times import all_zones, happens_twice, to_wall
-from .derive import Derived
 
 DAY = timedelta(days=1)
 ZONES = all_zones()
@@ -155,11 +156,3 @@ def span(start: datetime, end: datetime, hours: int = 24) -> str:
     last = "" if start.date() == end.date() else f"{short_date(end.date())}, "
     begins, ends = clock(start, hours), clock(end, hours)
     return f"{begins} – {last}{ends}"  # noqa: RUF001 (a dash between times)
-
-
-def short_date(day: date) -> str:
-    return f"{day:%a} {day.day} {day:%B}"
-
-
-def long_date(day: date) -> str:
-    return f"{day:%A}, {day.day} {day:%B} {day.year}"

@@ -15,20 +15,20 @@ from ..accounts.sessions import current_user, login_required
 from ..carried_form import CarriedForm
 from ..database import db, reading
 from ..errors import RefusedError
+from ..ics.derive import Derived
+from ..ics.ics_text import patched
+from ..ics.scopes import Edit, Edited, MissingError, edited
 from ..models import Act
 from ..security.csrf import FIELD
 from ..times import now
 from . import changes, conflicts, overlaps
 from .acts import ChangedError, RepeatedError, TakenError
 from .crud import blueprint
-from .derive import Derived
 from .expanding import derived, in_thread
 from .forms import AppointmentForm
-from .ics_text import patched
 from .messages import flash_undo
 from .reading import find_appointment, own_calendars, revision_of
 from .saving import NOT_CLEAR, refuse, said, sent_form, show_form, shown_zone, to_detail
-from .scopes import Edit, Edited, MissingError, edited
 from .shown import Shown, shown_of
 from .which import show_which
 

@@ -14,9 +14,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ..errors import RefusedError
+from ..ics import derive as pure
+from ..ics.derive import Derived
 from ..times import now
-from . import derive as pure
-from .derive import Derived
 
 SECONDS = 2.0
 SHORT = 20_000  # characters that are derived at once: in less time than a thread takes

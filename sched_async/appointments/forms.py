@@ -8,13 +8,13 @@ from wtforms.validators import AnyOf, DataRequired, InputRequired, Length, Regex
 
 from ..errors import RefusedError
 from ..forms import CheckboxField, Checked, LineField, OnceForm, TextField, stripped
+from ..ics.ics_text import Facts
+from ..ics.rules import NEVER, Repeat
+from ..ics.scopes import SCOPES
 from ..texts import isolated
 from ..times import SkippedTimeError, all_zones, canonical_zone, to_utc
-from .agenda import LONGEST
-from .ics_text import Facts
+from .listing import LONGEST
 from .repeat_fields import RepeatFields, fields_of
-from .rules import NEVER, Repeat
-from .scopes import SCOPES
 from .wall_time import WallTimeField
 
 ZONES = all_zones()

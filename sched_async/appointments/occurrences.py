@@ -24,10 +24,10 @@ from sqlalchemy import (
 )
 
 from ..database import fetch
+from ..ics.derive import AHEAD, LONG
 from ..models import Appointment, Occurrence, UtcSeconds
 from ..times import changes, first_instant, now, to_wall
 from . import expanding
-from .derive import AHEAD, LONG
 from .words import holding, word_values
 
 WIDEST = timedelta(hours=14)  # from UTC to any clock

@@ -11,8 +11,8 @@ from typing import Any
 
 from ..accounts.sessions import current_user
 from ..errors import RefusedError
+from ..ics.derive import Derived
 from ..times import now, to_wall
-from .derive import Derived
 from .display import Item
 from .messages import called
 from .occurrences import Found, begins, ends, occurrences

@@ -9,8 +9,8 @@ from werkzeug.datastructures import MultiDict
 
 from ..accounts.sessions import current_user
 from ..times import existing, now, to_wall
-from .agenda import LONGEST
 from .forms import AppointmentForm, midnight
+from .listing import LONGEST
 from .repeat_fields import NAMES as REPEAT_NAMES
 
 HOUR = timedelta(hours=1)

@@ -10,10 +10,10 @@ from sqlalchemy import Row, bindparam, func, select
 
 from ..accounts.sessions import current_user
 from ..database import fetch
+from ..ics.ics_text import Facts
+from ..ics.occasions import Occasions
 from ..models import Appointment, Calendar, Occurrence
 from .acts import ChangedError
-from .ics_text import Facts
-from .occasions import Occasions
 from .occurrences import occurrences
 
 NEAR = timedelta(days=2)

@@ -16,10 +16,10 @@ from wtforms.validators import NumberRange, StopValidation
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from ..forms import Checked, stripped
-from .derive import MOST_OCCURRENCES
-from .recurrence import parsed
-from .rule_words import WEEKDAYS
-from .rules import DAYS, FREQUENCIES, NEVER, Repeat
+from ..ics.derive import MOST_OCCURRENCES
+from ..ics.recurrence import parsed
+from ..ics.rule_words import WEEKDAYS
+from ..ics.rules import DAYS, FREQUENCIES, NEVER, Repeat
 from .wall_time import WallTimeField
 
 MOST_EVERY = 999

@@ -7,14 +7,14 @@ from itertools import islice
 from typing import Any
 
 from ..errors import RefusedError
-from .clocks import FLOATING, known
-from .display import short_date
+from ..human_dates import short_date
+from ..ics.clocks import FLOATING, known
+from ..ics.recurrence import parsed
+from ..ics.rule_words import in_words
+from ..ics.rules import Repeat, ended, first_on, rule_of
+from ..ics.spans import Moment
 from .expanding import in_thread
-from .recurrence import parsed
 from .repeat_fields import NAMES
-from .rule_words import in_words
-from .rules import Repeat, ended, first_on, rule_of
-from .spans import Moment
 
 FIRST = 3  # dates that are shown
 

@@ -8,16 +8,16 @@ from werkzeug.datastructures import MultiDict
 
 from ..accounts.sessions import current_user
 from ..errors import RefusedError
+from ..human_dates import long_date
+from ..ics.ics_text import Facts
+from ..ics.recurrence import CANNOT_READ
+from ..ics.scopes import Edited
 from ..local_paths import local_path
 from ..plurals import counted
 from . import repeating
 from .acts import TakenError
-from .display import long_date
 from .forms import AppointmentForm
-from .ics_text import Facts
 from .reading import own_calendars
-from .recurrence import CANNOT_READ
-from .scopes import Edited
 
 NOT_CLEAR = (
     "Say which dates: “on” names one date of the series, and “scope” is one, following or all."

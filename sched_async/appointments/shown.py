@@ -6,13 +6,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from ..accounts.sessions import current_user
+from ..ics.ics_text import Facts
+from ..ics.occasions import Occasions
+from ..ics.rules import NEVER, Repeat, repeat_of
 from ..times import now
 from .display import Item
 from .expanding import in_thread
-from .ics_text import Facts
-from .occasions import Occasions
 from .reading import facts_of, text_of
-from .rules import NEVER, Repeat, repeat_of
 
 
 @dataclass(frozen=True)

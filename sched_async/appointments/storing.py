@@ -11,8 +11,8 @@ from typing import Any, cast
 from sqlalchemy import Table, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ..ics.derive import Derived
 from ..models import Appointment, Occurrence
-from .derive import Derived
 
 MANY = 500
 appointments = cast(Table, Appointment.__table__)

@@ -14,13 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..database import reading
 from ..errors import RefusedError
+from ..ics.derive import Derived
 from ..models import Act, Appointment, Calendar, Change
 from ..purging import KEPT
 from ..texts import isolated
 from ..times import now
 from . import changes, storing
 from .calendar_changes import delete_again, restore
-from .derive import Derived
 from .expanding import derived
 
 TWICE = "This has been undone already."

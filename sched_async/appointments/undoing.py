@@ -12,7 +12,8 @@ from wtforms.validators import AnyOf
 
 from ..accounts.sessions import current_user, login_required
 from ..database import db, reading
-from ..errors import Page, RefusedError, http_error
+from ..error_pages import Page, http_error
+from ..errors import RefusedError
 from ..forms import Form
 from ..models import Act, Appointment, Calendar, Change
 from . import undo

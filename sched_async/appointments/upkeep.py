@@ -15,10 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..database import begin, reading
 from ..errors import RefusedError
+from ..ics import derive
+from ..ics.derive import Derived
 from ..models import Appointment, Calendar, Zone
 from ..times import now
-from . import derive, expanding, storing
-from .derive import Derived
+from . import expanding, storing
 
 BATCH = 500  # rows a transaction
 NEARLY = derive.AHEAD - timedelta(days=30)

@@ -6,7 +6,7 @@ from typing import Any
 from wtforms import Field, ValidationError
 from wtforms.widgets import DateInput, DateTimeLocalInput
 
-from .agenda import FIRST_YEAR, LAST_YEAR
+from .listing import FIRST_YEAR, LAST_YEAR
 
 DATE = "%Y-%m-%d"
 FORMATS = (

@@ -6,8 +6,8 @@ from datetime import date
 from quart import render_template
 
 from ..carried_form import CarriedForm
+from ..human_dates import long_date
 from ..plurals import counted
-from .display import long_date
 from .expanding import derived
 from .shown import Shown
 

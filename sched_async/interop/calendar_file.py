@@ -15,9 +15,9 @@ from typing import IO, Any, cast
 from sqlalchemy import Select, and_, func, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
-from ..appointments.content_lines import read
-from ..appointments.derive import FAR
 from ..database import reading
+from ..ics.content_lines import read
+from ..ics.derive import FAR
 from ..models import Appointment, Occurrence
 from ..times import now
 from . import ics

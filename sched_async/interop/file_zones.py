@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from datetime import date
 
-from ..appointments.clocks import known
-from ..appointments.content_lines import Line, Part, escaped, written
+from ..ics.clocks import known
+from ..ics.content_lines import Line, Part, escaped, written
 from .timezones import timezone
 
 ZONE = re.compile(r';TZID=(?:"[^"]*"|[^;]*)', re.IGNORECASE)

@@ -4,8 +4,8 @@ A calendar is ``head``, the blocks of its zones, any number of ``events``, and `
 appointment that did not change is the same bytes each time.
 """
 
-from ..appointments.content_lines import Line, Part, escaped, folded, written
-from ..appointments.ics_text import PRODUCT
+from ..ics.content_lines import Line, Part, escaped, folded, written
+from ..ics.ics_text import PRODUCT
 
 TAIL = b"END:VCALENDAR\r\n"
 CSS_COLORS = {

@@ -24,18 +24,18 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..appointments import changes, storing
-from ..appointments.derive import Derived
 from ..database import reading as reading_session
 from ..errors import RefusedError
+from ..ics import child
+from ..ics.derive import Derived
+from ..ics.foreign import Found, contents
 from ..models import Appointment
-from .ics_child import SECONDS
-from .ics_reading import Found, contents
 
 MOST_BYTES = 10 * 1024 * 1024
 TOO_LARGE = f"The file is larger than {MOST_BYTES // 1024 // 1024} MB."
 TOO_MUCH = "This file takes too long, or too much memory, to read."
-CHILD = ("-m", "sched_async.interop.ics_child")
-WAIT = 2 * SECONDS
+CHILD = ("-P", child.__file__)
+WAIT = 2 * child.SECONDS
 LINE = 32 * 1024 * 1024  # bytes of the child's answer for one appointment
 
 

@@ -11,8 +11,8 @@ from ..accounts.users import user_by_email
 from ..appointments import calendar_changes
 from ..appointments.reading import calendars_of
 from ..database import begin, reading
+from ..ics.foreign import Found
 from ..plurals import counted
-from .ics_reading import Found
 from .import_ics import MOST_BYTES, Plan, Reading, planned, read_file, summary, take_in
 
 

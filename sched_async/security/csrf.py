@@ -24,7 +24,7 @@ from wtforms.csrf.core import CSRF, CSRFTokenField
 
 from ..config import PublicUrl
 from ..database import SAFE_METHODS
-from ..errors import Page
+from ..error_pages import Page
 
 FIELD = "csrf_token"
 HEADER = "X-CSRF-Token"

@@ -19,8 +19,8 @@ from sched_async.accounts.admin.actions import act_on
 from sched_async.accounts.password_reset import link_for
 from sched_async.accounts.settings import delete_account
 from sched_async.app import create_app
-from sched_async.appointments.ics_text import Facts
 from sched_async.database import begin, reading
+from sched_async.ics.ics_text import Facts
 from sched_async.interop import export_view
 from sched_async.models import (
     Appointment,

@@ -10,10 +10,10 @@ from quart import Quart, Response
 from sqlalchemy import select
 
 from sched_async.appointments import changes
-from sched_async.appointments.derive import derive
-from sched_async.appointments.ics_text import Facts, new_text
 from sched_async.appointments.occurrences import Shown
 from sched_async.database import begin, reading
+from sched_async.ics.derive import derive
+from sched_async.ics.ics_text import Facts, new_text
 from sched_async.models import Calendar, Occurrence, User
 from sched_async.testing import Client
 from sched_async.times import now

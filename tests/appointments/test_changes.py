@@ -15,12 +15,12 @@ from sqlalchemy import event, select, update
 from sched_async.appointments import acts, calendar_changes, changes, counts, storing
 from sched_async.appointments.acts import ChangedError, RepeatedError, TakenError
 from sched_async.appointments.checking import differences
-from sched_async.appointments.derive import Derived, derive
-from sched_async.appointments.ics_text import new_text, patched
 from sched_async.appointments.reading import facts_of
 from sched_async.appointments.undo import Conflict, GoneError, Undone, undo
 from sched_async.database import begin, reading
 from sched_async.errors import RefusedError
+from sched_async.ics.derive import Derived, derive
+from sched_async.ics.ics_text import new_text, patched
 from sched_async.models import Act, Appointment, Calendar, Change, Occurrence, User
 from sched_async.times import now
 
@@ -269,7 +269,7 @@ async def test_there_is_an_end_to_what_one_person_can_keep(
     app: Quart, alice: User, calendars: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(counts, "MOST_APPOINTMENTS", 2)
-    monkeypatch.setattr(counts, "MOST_OCCURRENCES", 21)
+    monkeypatch.setattr(counts, "MOST_OF_A_PERSON", 21)
     monkeypatch.setattr(calendar_changes, "MOST_CALENDARS", 2)
     await do(app, alice, "create", lambda act: act.put(calendars[0], made()))
     await do(app, alice, "create", lambda act: act.put(calendars[1], made("A", WEEKLY)))

@@ -9,8 +9,8 @@ import time_machine
 from quart import Quart
 
 from sched_async.appointments import calendar_changes, changes
-from sched_async.appointments.derive import derive
 from sched_async.database import begin
+from sched_async.ics.derive import derive
 from sched_async.models import Appointment, User
 from sched_async.testing import Client, signed_in
 

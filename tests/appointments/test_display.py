@@ -6,7 +6,8 @@ from datetime import date, datetime
 
 import pytest
 
-from sched_async.appointments.display import Item, heading, long_date, short_date, span
+from sched_async.appointments.display import Item, heading, span
+from sched_async.human_dates import long_date, short_date
 
 from . import happening, timed, whole_days
 

@@ -9,10 +9,10 @@ from sqlalchemy import select, update
 from sched_async.appointments import changes, upkeep
 from sched_async.appointments.calendar_changes import add as add_calendar
 from sched_async.appointments.checking import differences
-from sched_async.appointments.derive import derive
 from sched_async.appointments.occurrences import Found, occurrences
 from sched_async.appointments.reading import calendars_of
 from sched_async.database import begin, reading
+from sched_async.ics.derive import derive
 from sched_async.models import Appointment, Calendar, Occurrence, User
 from sched_async.testing import Client
 from sched_async.times import now

@@ -8,8 +8,8 @@ from quart import Quart
 from sqlalchemy import delete
 
 from sched_async.appointments import calendar_changes
-from sched_async.appointments.ics_text import Facts, new_text
 from sched_async.database import begin
+from sched_async.ics.ics_text import Facts, new_text
 from sched_async.models import Appointment, Calendar, User
 from sched_async.testing import Client
 

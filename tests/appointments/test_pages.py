@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from quart import Quart
 
-from sched_async.appointments.ics_text import Facts
+from sched_async.ics.ics_text import Facts
 from sched_async.models import User
 from sched_async.testing import Client
 

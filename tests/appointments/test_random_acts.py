@@ -11,9 +11,9 @@ from quart import Quart
 from sqlalchemy import delete, update
 
 from sched_async.appointments import calendar_changes
-from sched_async.appointments.derive import derive
 from sched_async.appointments.undo import Undone
 from sched_async.database import begin
+from sched_async.ics.derive import derive
 from sched_async.models import Appointment, Calendar, Occurrence, User
 from sched_async.times import now
 

@@ -9,9 +9,9 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from quart import Quart
 
-from sched_async.appointments.content_lines import decoded
-from sched_async.appointments.derive import Derived, derive
 from sched_async.appointments.occurrences import occurrences
+from sched_async.ics.content_lines import decoded
+from sched_async.ics.derive import Derived, derive
 from sched_async.models import Calendar, User
 from sched_async.times import day_start
 

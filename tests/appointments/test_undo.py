@@ -10,8 +10,8 @@ from quart import Quart, Response
 from sqlalchemy import select, update
 
 from sched_async.appointments import calendar_changes, changes
-from sched_async.appointments.derive import derive
 from sched_async.database import begin, reading
+from sched_async.ics.derive import derive
 from sched_async.models import Act, Appointment, Calendar, Occurrence, User
 from sched_async.purging import purge
 from sched_async.testing import Client, signed_in

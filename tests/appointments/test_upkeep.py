@@ -10,10 +10,10 @@ from sqlalchemy import select, update
 
 from sched_async import purging
 from sched_async.appointments import calendar_changes, changes, expanding, upkeep
-from sched_async.appointments import derive as module
 from sched_async.appointments.checking import differences
-from sched_async.appointments.derive import derive
 from sched_async.database import begin, reading
+from sched_async.ics import derive as module
+from sched_async.ics.derive import derive
 from sched_async.models import Act, Appointment, Calendar, Change, Occurrence, User, Zone
 from sched_async.times import now
 

@@ -15,9 +15,9 @@ from quart import Quart
 from sqlalchemy import update
 
 from sched_async.appointments.calendar_changes import COLORS
-from sched_async.appointments.content_lines import read
-from sched_async.appointments.derive import derive
 from sched_async.database import begin
+from sched_async.ics.content_lines import read
+from sched_async.ics.derive import derive
 from sched_async.interop import ics
 from sched_async.models import Calendar, User
 from sched_async.testing import Client

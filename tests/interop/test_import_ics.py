@@ -13,8 +13,8 @@ from quart import Quart
 from sched_async.appointments.undo import undo
 from sched_async.database import begin
 from sched_async.errors import RefusedError
+from sched_async.ics.foreign import Found, Summary, contents, found
 from sched_async.interop import importing
-from sched_async.interop.ics_reading import Found, Summary, contents, found
 from sched_async.interop.import_ics import read_file
 from sched_async.models import Act, Appointment, Calendar, User
 

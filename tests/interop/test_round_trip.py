@@ -3,9 +3,9 @@
 from quart import Quart
 
 from sched_async.appointments import changes
-from sched_async.appointments.derive import derive
 from sched_async.database import begin
-from sched_async.interop.ics_reading import Summary, contents, found
+from sched_async.ics.derive import derive
+from sched_async.ics.foreign import Summary, contents, found
 from sched_async.models import Appointment, Calendar, User
 from sched_async.testing import Client, signed_in
 from sched_async.times import now

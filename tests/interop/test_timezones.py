@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from icalendar import Calendar
 
-from sched_async.appointments.ics_text import UTC_NAMES
+from sched_async.ics.ics_text import UTC_NAMES
 from sched_async.interop import ics, timezones
 from sched_async.times import zone_names
 

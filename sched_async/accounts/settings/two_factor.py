@@ -27,7 +27,7 @@ from wtforms.validators import InputRequired, Length
 from ... import mail
 from ...carried_form import CarriedForm
 from ...database import SAFE_METHODS, db
-from ...errors import wants_json
+from ...error_pages import wants_json
 from ...forms import CheckboxField, Form, PlainText
 from ...models import User
 from ...times import now

@@ -7,11 +7,12 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+from ...human_dates import short_date
 from ...human_times import short_clock
 from ...models import User
 from ...texts import isolated
 from ...times import day_start, now, to_wall
-from ..display import Item, short_date
+from ..display import Item
 from ..occurrences import occurrences
 from ..reading import calendars_of
 from .periods import DASH

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
 
-from ..agenda import FIRST_YEAR, LAST_YEAR
-from ..display import long_date
+from ...human_dates import long_date
+from ..listing import FIRST_YEAR, LAST_YEAR
 
 DAY = timedelta(days=1)
 AGENDA_DAYS = 28

@@ -8,9 +8,9 @@ import time_machine
 from quart import Quart
 from sqlalchemy import update
 
-from sched_async.appointments.ics_text import Facts, new_text
 from sched_async.appointments.views.periods import DASH
 from sched_async.database import begin
+from sched_async.ics.ics_text import Facts, new_text
 from sched_async.models import User
 from sched_async.testing import Client
 from sched_async.times import now

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sched_async.appointments import derive as module
 from sched_async.appointments import expanding
-from sched_async.appointments.content_lines import decoded, folded, read, written
-from sched_async.appointments.derive import derive, later
-from sched_async.appointments.ics_text import Facts, new_text, patched
 from sched_async.errors import RefusedError
+from sched_async.ics import derive as module
+from sched_async.ics.content_lines import decoded, folded, read, written
+from sched_async.ics.derive import derive, later
+from sched_async.ics.ics_text import Facts, new_text, patched
 
-from . import ZONE_BLOCK
+from ..appointments import ZONE_BLOCK
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 

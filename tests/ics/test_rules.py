@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sched_async.appointments.clocks import FLOATING, Clock
-from sched_async.appointments.recurrence import parsed
-from sched_async.appointments.rule_words import in_words
-from sched_async.appointments.rules import (
+from sched_async.errors import RefusedError
+from sched_async.ics.clocks import FLOATING, Clock
+from sched_async.ics.recurrence import parsed
+from sched_async.ics.rule_words import in_words
+from sched_async.ics.rules import (
     DAYS,
     Repeat,
     first_on,
@@ -20,8 +21,7 @@ from sched_async.appointments.rules import (
     same_rule,
     shortened,
 )
-from sched_async.appointments.spans import Moment
-from sched_async.errors import RefusedError
+from sched_async.ics.spans import Moment
 
 BERLIN = Clock("Europe/Berlin", ZoneInfo("Europe/Berlin"))
 THURSDAY = datetime(2026, 11, 26, 14)  # the fourth of the month, and the last

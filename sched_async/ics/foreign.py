@@ -12,20 +12,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, time
 from functools import partial
 
-from ..appointments.clocks import Clocks, known
-from ..appointments.content_lines import Line, Part, escaped, read
-from ..appointments.counts import MOST_OCCURRENCES
-from ..appointments.derive import Derived, derive
-from ..appointments.ics_text import calendar_of
-from ..appointments.recurrence import parts_of
-from ..appointments.rules import until_value
-from ..appointments.spans import Moment, moment
 from ..errors import RefusedError
-from .ics_file import CalendarFile, Component, calendars
+from .clocks import Clocks, known
+from .content_lines import Line, Part, escaped, read
+from .cutting import CalendarFile, Component, calendars
+from .derive import MOST_OF_A_PERSON, Derived, derive
+from .ics_text import calendar_of
+from .recurrence import parts_of
+from .rules import until_value
+from .spans import Moment, moment
 
 Within = Callable[[Callable[[], None]], None]
 TZID = re.compile(r';TZID=("[^"]*"|[^;:]*)', re.IGNORECASE)
-TOO_MANY = f"The file holds more than {MOST_OCCURRENCES:,} dates."
+TOO_MANY = f"The file holds more than {MOST_OF_A_PERSON:,} dates."
 NOT_UTF_8 = "It is not UTF-8 text."
 OLDER = "The file has a newer version of it."
 NEW_UNTIL = "The end of its rule is now in the same form as its start."
@@ -66,7 +65,7 @@ def found(
         summary.others += calendar.others
         for one in _appointments(calendar, now, within):
             dates += len(one.made.occurrences) if one.made else 0
-            if dates > MOST_OCCURRENCES:
+            if dates > MOST_OF_A_PERSON:
                 raise RefusedError(TOO_MANY)
             yield one
 

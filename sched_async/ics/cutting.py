@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..appointments.content_lines import NOT_A_CALENDAR
 from ..errors import RefusedError
+from .content_lines import NOT_A_CALENDAR
 
 MOST_LINE = 64 * 1024  # bytes, unfolded
 MOST_COMPONENT = 256 * 1024  # bytes

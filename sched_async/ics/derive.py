@@ -30,6 +30,7 @@ MOST_UID = 1000
 NO_DATES = "It has no dates: its rule ends before it begins, or all of them are left out."
 LONG = timedelta(days=31)
 AHEAD = timedelta(days=2 * 366)
+MOST_OF_A_PERSON = 300_000  # occurrences
 FAR = timedelta(days=20 * 366)
 AT_LEAST = 10
 YEAR = timedelta(days=365)

@@ -3,6 +3,9 @@ goes out.
 
 It has the lowest priority, and the system limits its time and its memory, so that no file can
 hold up whoever is served meanwhile: one that computes beside the event loop would.
+
+It is started by its path, ``python -P sched_async/ics/child.py``, and makes no application: the
+module of the package would, which takes most of a second and ninety megabytes.
 """
 
 import json
@@ -13,12 +16,19 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from ..errors import RefusedError
-from ..times import now
-from . import ics_reading
-from .ics_reading import Found, Summary
+if __name__ == "__main__":
+    package = ModuleType("sched_async")
+    package.__path__ = [str(Path(__file__).parents[1])]
+    sys.modules["sched_async"] = package
+
+from sched_async.errors import RefusedError
+from sched_async.ics import foreign
+from sched_async.ics.foreign import Found, Summary
+from sched_async.times import now
 
 SECONDS = 30  # of the processor
 MEMORY = 512 * 1024 * 1024  # bytes of addresses, of which Python alone takes a good part
@@ -37,7 +47,7 @@ def main() -> None:
     signal.signal(signal.SIGVTALRM, _ring)
     summary = Summary()
     try:
-        for one in ics_reading.found(sys.stdin.buffer.read(), now(), summary, within=_within):
+        for one in foreign.found(sys.stdin.buffer.read(), now(), summary, within=_within):
             _say(_as_row(one))
         _say({"name": summary.name, "others": summary.others})
     except RefusedError as refused:

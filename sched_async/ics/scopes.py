@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from ..errors import RefusedError
+from ..human_dates import long_date
 from .content_lines import Line
-from .display import long_date
 from .ics_text import TEXTS, Facts, move, patch, patch_texts, raise_sequence, touch
 from .occasions import OF_THE_SERIES, Occasions, facts_of
 from .rules import NEVER, Repeat, first_on, rule_of, same_rule, shortened

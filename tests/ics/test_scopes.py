@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sched_async.appointments.content_lines import read
-from sched_async.appointments.derive import derive
-from sched_async.appointments.ics_text import digits
-from sched_async.appointments.occasions import Occasions
-from sched_async.appointments.rules import NEVER, Repeat, repeat_of
-from sched_async.appointments.scopes import (
+from sched_async.errors import RefusedError
+from sched_async.ics.content_lines import read
+from sched_async.ics.derive import derive
+from sched_async.ics.ics_text import digits
+from sched_async.ics.occasions import Occasions
+from sched_async.ics.rules import NEVER, Repeat, repeat_of
+from sched_async.ics.scopes import (
     Edit,
     delete_following,
     delete_one,
@@ -21,8 +22,7 @@ from sched_async.appointments.scopes import (
     edit_following,
     edit_one,
 )
-from sched_async.appointments.splitting import split
-from sched_async.errors import RefusedError
+from sched_async.ics.splitting import split
 
 from .test_derive import calendar
 
