@@ -339,10 +339,13 @@ async def export_command(path: str, email: str, calendar: str | None) -> str:
 @click.option("--user", "email", required=True, help="The email address of the account.")
 @click.option("--calendar", "name", required=True, help="Its name; it is made if need be.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--reminders", is_flag=True, help="Remind the person by email as the file says.")
 @on_database
-async def import_ics_command(path: Path, email: str, name: str, dry_run: bool) -> str:
+async def import_ics_command(
+    path: Path, email: str, name: str, dry_run: bool, reminders: bool
+) -> str:
     """Import an iCalendar file (.ics) into a calendar; --dry-run only says what would be done."""
-    return await importing.run(path, email, name, dry_run=dry_run)
+    return await importing.run(path, email, name, dry_run=dry_run, reminding=reminders)
 
 
 async def _unsound(connection: AsyncConnection) -> str | None:

@@ -6,7 +6,7 @@ from quart import Quart
 
 from .. import purging
 from ..jobs import add_job
-from . import calendars, crud, search, trash, undoing, upkeep, words
+from . import calendars, crud, reminders, search, trash, undoing, upkeep, words
 from . import deleting as deleting  # which adds its view to those of ``crud``
 from . import editing as editing
 from .views import pages, periods
@@ -23,5 +23,6 @@ def init_app(app: Quart) -> None:
     app.register_blueprint(trash.blueprint)
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(search.blueprint)
+    add_job(app, reminders.remind, reminders.EVERY)
     for work in (upkeep.work_off_version, upkeep.move_horizon, purging.purge):
         add_job(app, work, DAILY)

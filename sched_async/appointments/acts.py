@@ -47,6 +47,8 @@ class Step:
     href: str | None = None
     submission: str | None = None
     is_fresh: bool = False
+    is_silent: bool | None = None
+    """Whether its reminders ring nowhere here; None: as before."""
     before: Any = field(default=None, repr=False)
     """The row that is there, once the act is being written."""
     revs: dict[int, int] = field(default_factory=dict)
@@ -56,6 +58,11 @@ class Step:
     def uid(self) -> str:
         """What it will be called."""
         return str(self.derived.columns["uid"] if self.derived else self.before.uid)
+
+    @property
+    def silent(self) -> bool:
+        was = bool(self.before is not None and self.before.is_silent)
+        return was if self.is_silent is None else self.is_silent
 
     @property
     def href_then(self) -> str | None:
@@ -100,17 +107,27 @@ class Act:
         href: str | None = None,
         submission: str | None = None,
         is_fresh: bool = False,
+        is_silent: bool = False,
     ) -> Step:
         """Add an appointment; its UID is looked for in the calendar unless it ``is_fresh``.
 
         ``submission`` is what an import remembers it by.
         """
-        return self._take(Step(None, None, None, calendar_id, derived, href, submission, is_fresh))
+        step = Step(None, None, None, calendar_id, derived, href, submission, is_fresh, is_silent)
+        return self._take(step)
 
-    def replace(self, seen: Seen, derived: Derived, calendar_id: int | None = None) -> Step:
+    def replace(
+        self,
+        seen: Seen,
+        derived: Derived,
+        calendar_id: int | None = None,
+        *,
+        is_silent: bool | None = None,
+    ) -> Step:
         """Give an appointment another text, and maybe another calendar."""
         target = calendar_id or seen.calendar_id
-        return self._take(Step(seen.id, seen.calendar_id, seen.rev, target, derived))
+        step = Step(seen.id, seen.calendar_id, seen.rev, target, derived, is_silent=is_silent)
+        return self._take(step)
 
     def move(self, seen: Seen, calendar_id: int) -> Step:
         return self._take(Step(seen.id, seen.calendar_id, seen.rev, calendar_id))
@@ -119,10 +136,16 @@ class Act:
         return self._take(Step(seen.id, seen.calendar_id, seen.rev, None))
 
     def revive(
-        self, appointment_id: int, calendar_id: int, derived: Derived, href: str | None
+        self,
+        appointment_id: int,
+        calendar_id: int,
+        derived: Derived,
+        href: str | None,
+        is_silent: bool,
     ) -> Step:
         """Bring back what is not there any more, under its own number."""
-        return self._take(Step(appointment_id, None, None, calendar_id, derived, href))
+        step = Step(appointment_id, None, None, calendar_id, derived, href, is_silent=is_silent)
+        return self._take(step)
 
     def _take(self, step: Step) -> Step:
         self.steps.append(step)

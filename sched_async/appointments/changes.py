@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ..models import Act as ActRow
 from ..models import Appointment, Calendar, Change
 from ..times import now
-from . import storing, zones
+from . import reminders, storing, zones
 from .acts import Act, ChangedError, RepeatedError, Step, TakenError
 from .counts import Growth, refuse_sums, refuse_too_much
 
@@ -33,6 +33,7 @@ BEFORE: Any = (
     Appointment.uid,
     Appointment.href,
     Appointment.ics,
+    Appointment.is_silent,
 )
 INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 acts, calendars = cast(Table, ActRow.__table__), cast(Table, Calendar.__table__)
@@ -92,6 +93,7 @@ async def _write(db: AsyncSession, made: Act) -> None:
     rows = [row for step in made.steps for row in _changes(step, made.id)]
     if rows:
         await db.execute(insert(changes), rows)
+    await reminders.keep(db, user_id, made.steps)
     await _count(db, user_id, growth)
     await _remember(db, made)
     for zone in sorted(set(chain(*(step.derived.zones for step in made.steps if step.derived)))):
@@ -222,7 +224,8 @@ async def _change(db: AsyncSession, step: Step, growth: Growth) -> None:
     number, source, target = step.id or 0, step.source, step.target or 0
     rev = step.revs[target]
     if step.derived is not None:
-        await storing.change(db, number, storing.row(step.derived, target, rev))
+        row = storing.row(step.derived, target, rev) | {"is_silent": step.silent}
+        await storing.change(db, number, row)
         rows = storing.occurrence_rows(number, target, step.derived)
         more = await storing.renew_occurrences(db, rows, number)
     else:
@@ -242,7 +245,8 @@ async def _insert(db: AsyncSession, steps: Sequence[Step]) -> None:
     for step in steps:
         if step.derived is not None and step.target is not None:
             row = storing.row(step.derived, step.target, step.revs[step.target])
-            rows.append(row | {"href": step.href} | ({"id": step.id} if step.id else {}))
+            row |= {"href": step.href, "is_silent": step.silent}
+            rows.append(row | ({"id": step.id} if step.id else {}))
     for some, ids in zip(steps, await storing.add(db, rows), strict=True):
         some.id = ids
         if some.derived is not None and some.target is not None:
@@ -262,6 +266,7 @@ def _changes(step: Step, act_id: int) -> Iterator[dict[str, Any]]:
             "href": step.before.href if step.before else step.href,
             "act_id": act_id,
             "before": was.ics if was else None,
+            "is_silent": bool(was and was.is_silent),
         }
 
 

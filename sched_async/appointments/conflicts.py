@@ -18,6 +18,7 @@ from ..ics.rule_words import in_words
 from ..ics.rules import Repeat, rule_of
 from ..ics.scopes import Edit, edited
 from ..models import Calendar
+from ..reminder_fields import in_words as in_words_of
 from ..times import now
 from .display import Item, item_of
 from .expanding import derived, in_thread
@@ -27,7 +28,7 @@ from .repeating import start_moment
 from .saving import show_form
 from .shown import Shown
 
-FIELDS = ("title", "when", "timezone", "repeat", "location", "calendar", "description")
+FIELDS = ("title", "when", "timezone", "repeat", "location", "calendar", "reminders", "description")
 NOT_THERE = (
     "This series has been changed since you opened the form, and this date is no longer in it. "
     "What you entered is still here: you can save it as a new appointment."
@@ -58,6 +59,7 @@ async def show_both(form: AppointmentForm, shown: Shown) -> ResponseReturnValue 
         differing=differing,
         mine=await _item(shown, wanted.wanted, form.calendar.data),
         theirs=shown.item,
+        reminders=[in_words_of(one.reminders, one.allday) for one in (wanted.wanted, wanted.shown)],
         repeats=[_words(wanted.wanted, one) for one in (wanted.repeat, wanted.repeated)],
         calendars={one.id: one for one in await own_calendars()},
         sent=[(name, revision_of(row) if name == "revision" else value) for name, value in sent],
@@ -67,7 +69,8 @@ async def show_both(form: AppointmentForm, shown: Shown) -> ResponseReturnValue 
 
 def _differing(wanted: Edit) -> set[str]:
     mine, theirs = wanted.wanted, wanted.shown
-    found = {name for name in TEXTS if getattr(mine, name) != getattr(theirs, name)}
+    names = (*TEXTS, "reminders")
+    found = {name for name in names if getattr(mine, name) != getattr(theirs, name)}
     *when, zone = mine.times
     *other_when, other_zone = theirs.times
     if zone != other_zone:

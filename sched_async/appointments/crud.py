@@ -11,6 +11,7 @@ from ..errors import RefusedError
 from ..ics.ics_text import Facts, new_text
 from ..ics.rules import NEVER, Repeat
 from ..ics.scopes import Edit, Edited, edited
+from ..reminder_fields import in_words
 from ..times import now
 from . import changes, overlaps
 from .acts import ChangedError, RepeatedError
@@ -84,7 +85,13 @@ async def detail(appointment_id: int) -> ResponseReturnValue:
     calendars = {one.id: one for one in await own_calendars()}
     words = words_of(row) if item.repeats else ""
     return await render_template(
-        "appointments/detail.html", item=item, calendars=calendars, on=on, words=words
+        "appointments/detail.html",
+        item=item,
+        calendars=calendars,
+        on=on,
+        words=words,
+        reminders=in_words(row.reminders, row.allday),
+        is_silent=row.is_silent,
     )
 
 

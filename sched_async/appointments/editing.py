@@ -52,7 +52,8 @@ async def edit(appointment_id: int) -> ResponseReturnValue:
         facts = replace(facts, timezone=shown_zone(facts))
         hidden = {"calendar": row.calendar_id, "revision": revision_of(row)}
         form = AppointmentForm(obj=facts, **given, **hidden)
-    return await show_form(form, appointment_id=appointment_id, on=shown.on)
+    is_silent = row.is_silent and bool(row.reminders)
+    return await show_form(form, appointment_id=appointment_id, on=shown.on, is_silent=is_silent)
 
 
 async def _save(form: AppointmentForm, shown: Shown) -> ResponseReturnValue | None:
@@ -123,13 +124,15 @@ async def _replace(form: AppointmentForm, wanted: Edit, shown: Shown) -> Respons
     title, made = wanted.wanted.title, await derived(new.text)
     kind = "move" if wanted.changes_nothing else KINDS[scope]
     key = await _key() if shown.on and scope != "one" else None
+    is_loud = wanted.wanted.reminders != wanted.shown.reminders
     async with changes.act(db, current_user.user_id, kind, title, submission=key) as act:
         if new.following is not None:
             earlier, made = made, await derived(new.following)
-            step = act.put(target, made, is_fresh=True)
+            step = act.put(target, made, is_fresh=True, is_silent=row.is_silent and not is_loud)
             act.replace(row, earlier)
         else:
-            step = act.replace(row, made, row.calendar_id if scope == "one" else target)
+            target = row.calendar_id if scope == "one" else target
+            step = act.replace(row, made, target, is_silent=False if is_loud else None)
     await db.commit()
     on = shown.on if scope == "one" else _where(made, wanted)
     only = on if scope == "one" else None

@@ -1,11 +1,13 @@
 """The form of an appointment: what it accepts, and what becomes of it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from wtforms import HiddenField, SelectField, StringField
 from wtforms.validators import AnyOf, DataRequired, InputRequired, Length, Regexp, StopValidation
 
+from ..accounts.sessions import current_user
 from ..errors import RefusedError
 from ..forms import CheckboxField, Checked, LineField, OnceForm, TextField, stripped
 from ..ics.ics_text import Facts
@@ -14,6 +16,8 @@ from ..ics.scopes import SCOPES
 from ..texts import isolated
 from ..times import SkippedTimeError, all_zones, canonical_zone, to_utc
 from .listing import LONGEST
+from .remind_fields import RemindFields, fitting
+from .remind_fields import fields_of as reminder_fields_of
 from .repeat_fields import RepeatFields, fields_of
 from .wall_time import WallTimeField
 
@@ -30,7 +34,7 @@ class ZoneField(StringField):
             raise StopValidation
 
 
-class AppointmentForm(RepeatFields, OnceForm):
+class AppointmentForm(RepeatFields, RemindFields, OnceForm):
     title = LineField("Title", [DataRequired(), Length(max=255)])
     start = WallTimeField("Start", [InputRequired()])
     end = WallTimeField("End", [InputRequired()])
@@ -57,8 +61,11 @@ class AppointmentForm(RepeatFields, OnceForm):
         repeated: Repeat = NEVER,
         **given: Any,
     ) -> None:
-        super().__init__(formdata, obj=obj, **fields_of(repeated) | given)
+        kept = _kept_reminders(obj)
+        shown = {**fields_of(repeated), **reminder_fields_of(*kept), **given}
+        super().__init__(formdata, obj=obj, **shown)
         self._kept: Facts | None = obj
+        self._kept_reminders = kept
         self.repeated = repeated
         self.is_repeat_unsaid = bool(formdata) and "repeat" not in formdata
         self.is_change = obj is not None
@@ -85,7 +92,17 @@ class AppointmentForm(RepeatFields, OnceForm):
         texts: Any = {name: self[name].data or "" for name in ("title", "location", "description")}
         times: Any = {name: self._time(name) for name in ("start", "end")}
         zone = self.timezone.data or None
-        return Facts(**texts, **times, allday=bool(self.allday.data), timezone=zone)
+        allday = bool(self.allday.data)
+        reminders = self.wanted_reminders(self._kept_reminders[allday])
+        hour = current_user.known().reminder_hour
+        return Facts(
+            **texts,
+            **times,
+            allday=allday,
+            timezone=zone,
+            reminders=reminders,
+            reminder_hour=hour,
+        )
 
     def _time(self, name: str) -> Any:
         kept = getattr(self._kept, name, None)
@@ -115,6 +132,14 @@ class AppointmentForm(RepeatFields, OnceForm):
                     f"The clocks go forward and skip this time. The nearest times are {nearest}."
                 )
                 raise RefusedError(message, field.name) from None
+
+
+def _kept_reminders(kept: Facts | None) -> tuple[Sequence[int], Sequence[int]]:
+    """What there is, or a new one has, timed and as whole days."""
+    if kept is not None:
+        return kept.reminders, fitting(kept.reminders)
+    user = current_user.known()
+    return user.reminders, user.day_reminders
 
 
 def midnight(wall: datetime) -> datetime:

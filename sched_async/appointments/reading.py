@@ -29,6 +29,8 @@ COLUMNS = (
     Appointment.end,
     Appointment.timezone,
     Appointment.rrule,
+    Appointment.reminders,
+    Appointment.is_silent,
 )
 FIRST = (
     select(func.min(Occurrence.recurrence_id))
@@ -134,7 +136,12 @@ async def text_of(row: Row[Any]) -> str:
 
 def facts_of(row: Any) -> Facts:
     names = ("title", "start", "end", "allday", "timezone", "location", "description")
-    return Facts(**{name: getattr(row, name) for name in names})
+    return Facts(**{name: getattr(row, name) for name in names}, reminders=shown_reminders(row))
+
+
+def shown_reminders(row: Any) -> tuple[int, ...]:
+    """Those of its own; what is silent has none."""
+    return () if row.is_silent else tuple(row.reminders)
 
 
 def revision_of(row: Row[Any]) -> str:

@@ -6,6 +6,7 @@ from quart import redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
+from .. import mail
 from ..accounts.sessions import current_user
 from ..errors import RefusedError
 from ..human_dates import long_date
@@ -39,7 +40,12 @@ async def show_form(form: AppointmentForm, *, status: int = 0, **shown: Any) -> 
     summary = await repeating.summary(form)
     week_start = current_user.known().week_start
     page = await render_template(
-        "appointments/form.html", form=form, summary=summary, week_start=week_start, **shown
+        "appointments/form.html",
+        form=form,
+        summary=summary,
+        week_start=week_start,
+        sends_mail=mail.is_configured(),
+        **shown,
     )
     return page, status or form.status
 

@@ -1,6 +1,6 @@
 """What a form shows: an appointment, or one of a series with ``?on=``; and the text behind it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -46,6 +46,8 @@ async def shown_of(row: Any, on: str | None) -> Shown | None:
     if found is None:
         return None
     repeated, facts, occurrence = found
+    if facts is not None and row.is_silent:
+        facts = replace(facts, reminders=())
     return Shown(row, on or "", text, facts or facts_of(row), repeated, occurrence)
 
 

@@ -60,6 +60,7 @@ class Plan:
     calendar_id: int | None
     href: str | None
     derived: Derived | None
+    is_silent: bool = False
 
 
 async def undo(
@@ -153,7 +154,8 @@ async def _plans(act_id: int) -> list[Plan]:
 async def _plan(appointment_id: int, row: Change | None) -> Plan:
     if row is None or row.before is None:
         return Plan(appointment_id, None, None, None)
-    return Plan(appointment_id, row.calendar_id, row.href, await derived(row.before))
+    made = await derived(row.before)
+    return Plan(appointment_id, row.calendar_id, row.href, made, row.is_silent)
 
 
 async def _changed_since(act_id: int, ids: Collection[int]) -> set[int]:
@@ -209,6 +211,6 @@ def _step(made: Any, plan: Plan, there: Any) -> None:
         if there is not None:
             made.delete(there)
     elif there is None:
-        made.revive(plan.appointment_id, plan.calendar_id, plan.derived, plan.href)
+        made.revive(plan.appointment_id, plan.calendar_id, plan.derived, plan.href, plan.is_silent)
     else:
-        made.replace(there, plan.derived, plan.calendar_id)
+        made.replace(there, plan.derived, plan.calendar_id, is_silent=plan.is_silent)

@@ -17,7 +17,7 @@ from ..database import begin, reading
 from ..errors import RefusedError
 from ..ics import derive
 from ..ics.derive import Derived
-from ..models import Appointment, Calendar, Zone
+from ..models import Appointment, Calendar, Reminder, Zone
 from ..times import now
 from . import expanding, storing
 
@@ -103,5 +103,6 @@ async def _write_one(db: AsyncSession, row: Row, made: Derived) -> int:
     changed = {name: value for name, value in made.columns.items() if row[name] != value}
     if changed:
         await storing.change(db, row["id"], changed)
+    await db.execute(Reminder.look_again(Reminder.appointment_id == row["id"]))
     rows = storing.occurrence_rows(row["id"], row["calendar_id"], made)
     return await storing.renew_occurrences(db, rows, row["id"])

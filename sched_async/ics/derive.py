@@ -16,12 +16,13 @@ from typing import Any
 
 from ..errors import RefusedError
 from ..texts import searchable
+from .alarms import reminders_of
 from .clocks import FLOATING, Clock, Clocks
 from .content_lines import NOT_A_CALENDAR, Line, Part, read
 from .recurrence import Rule, parsed
 from .spans import Moment, Span, moment, moments, span_of
 
-VERSION = 1
+VERSION = 2
 """Raise it whenever the same text would be derived differently."""
 MOST_TEXT = 256 * 1024
 MOST_OCCURRENCES = 10_000
@@ -47,6 +48,8 @@ class Derived:
     occurrences: list[dict[str, Any]] = field(repr=False)
     zones: frozenset[str] = frozenset()
     """IANA's zones by whose rules the instants are."""
+    rings: bool = False
+    """Whether it has reminders at all, plain ones or others."""
 
 
 def derive(text: str, now: datetime) -> Derived:
@@ -59,7 +62,7 @@ def derive(text: str, now: datetime) -> Derived:
     if not occurrences:
         raise RefusedError(NO_DATES)
     columns = series.columns() | {"expanded_until": until}
-    return Derived(text, columns, occurrences, frozenset(series.clocks.used))
+    return Derived(text, columns, occurrences, frozenset(series.clocks.used), series.rings)
 
 
 def later(text: str, after: datetime, until: datetime, now: datetime) -> list[dict[str, Any]]:
@@ -87,6 +90,10 @@ class Series:
         self.repeats = bool(self.changed or self.rules or self.master.all("RDATE"))
 
     @property
+    def rings(self) -> bool:
+        return any(event.parts("VALARM") for event in (self.master, *self.changed))
+
+    @property
     def clock(self) -> Clock:
         return self.span.start.clock
 
@@ -109,6 +116,7 @@ class Series:
             "end": self.span.last_wall(),
             "timezone": None if start.is_date else start.clock.name,
             "rrule": rule.value if rule and self.has_master else None,
+            "reminders": list(reminders_of(master, start.is_date)),
             "status": status or None,
             "transparent": master.text("TRANSP").upper() == "TRANSPARENT",
             "created_at": created or stamp or modified or EPOCH,

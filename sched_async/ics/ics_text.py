@@ -3,11 +3,11 @@
 What a form does not show stays as it was: alarms, guests, seconds, properties of other programs.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 
+from .alarms import remove_reminders, set_reminders
 from .content_lines import Line, Part, escaped, read, written
 
 PRODUCT = "-//sched_async//EN"
@@ -27,10 +27,19 @@ class Facts:
     timezone: str | None
     location: str = ""
     description: str = ""
+    reminders: tuple[int, ...] = ()
+    """Minutes before; of whole days those of so many days."""
+    reminder_hour: int = field(default=9, compare=False)
+    """At which whole days are reminded of."""
 
     @property
     def times(self) -> tuple[object, ...]:
         return self.start, self.end, self.allday, None if self.allday else self.timezone
+
+    @property
+    def contents(self) -> tuple[object, ...]:
+        """All else."""
+        return self.title, self.location, self.description, self.reminders
 
 
 def new_uid() -> str:
@@ -43,9 +52,10 @@ def new_text(facts: Facts, now: datetime, *, uid: str = "", created: datetime | 
     for name, instant in (("DTSTAMP", now), ("CREATED", created or now), ("LAST-MODIFIED", now)):
         event.contents.append(stamp(name, instant))
     event.contents += [_time("DTSTART", facts), _time("DTEND", facts)]
-    for field, name in TEXTS.items():
-        if text := getattr(facts, field):
+    for fact, name in TEXTS.items():
+        if text := getattr(facts, fact):
             event.contents.append(Line(name, "", escaped(text)))
+    set_reminders(event, facts.reminders, facts.allday, facts.reminder_hour)
     return calendar_of(event)
 
 
@@ -57,7 +67,7 @@ def calendar_of(*parts: Part) -> str:
 
 def patched(text: str, shown: Facts, wanted: Facts, now: datetime) -> str:
     """The text with that changed which is wanted otherwise than it was shown."""
-    if shown == wanted or (_texts(shown) == _texts(wanted) and shown.times == wanted.times):
+    if shown.contents == wanted.contents and shown.times == wanted.times:
         return text
     calendar = read(text)
     patch(master_of(calendar), shown, wanted, now)
@@ -65,27 +75,29 @@ def patched(text: str, shown: Facts, wanted: Facts, now: datetime) -> str:
 
 
 def patch(event: Part, shown: Facts, wanted: Facts, now: datetime) -> None:
-    patch_texts(event, shown, wanted)
+    patch_contents(event, shown, wanted)
     if shown.times != wanted.times:
         move(event, shown, wanted)
         raise_sequence(event)
     touch(event, now)
 
 
-def patch_texts(event: Part, shown: Facts, wanted: Facts) -> None:
-    for field, name in TEXTS.items():
-        if (new := getattr(wanted, field)) != getattr(shown, field):
+def patch_contents(event: Part, shown: Facts, wanted: Facts) -> None:
+    """All that is no time; of reminders only those are touched that a form shows."""
+    for fact, name in TEXTS.items():
+        if (new := getattr(wanted, fact)) != getattr(shown, fact):
             event.set(name, Line(name, "", escaped(new)) if new else None)
+    is_other_kind = shown.allday != wanted.allday
+    if wanted.reminders != shown.reminders or (wanted.reminders and is_other_kind):
+        if is_other_kind:
+            remove_reminders(event, shown.allday)
+        set_reminders(event, wanted.reminders, wanted.allday, wanted.reminder_hour)
 
 
 def touch(event: Part, now: datetime) -> None:
     """Say that it has been changed."""
     for name in ("DTSTAMP", "LAST-MODIFIED"):
         event.set(name, stamp(name, now))
-
-
-def _texts(facts: Facts) -> Mapping[str, str]:
-    return {field: getattr(facts, field) for field in TEXTS}
 
 
 def master_of(calendar: Part) -> Part:

@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
+from .alarms import reminders_of
 from .content_lines import Line, Part, written
 from .derive import FAR, Changed, Series
 from .ics_text import Facts, digits
@@ -145,6 +146,7 @@ def facts_of(event: Part, span: Span) -> Facts:
         None if start.is_date else start.clock.name,
         event.text("LOCATION"),
         event.text("DESCRIPTION"),
+        reminders_of(event, start.is_date),
     )
 
 

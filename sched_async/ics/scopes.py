@@ -6,11 +6,13 @@ and the difference is what is done, to one or to many.
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Any
 
 from ..errors import RefusedError
 from ..human_dates import long_date
-from .content_lines import Line
-from .ics_text import TEXTS, Facts, move, patch, patch_texts, raise_sequence, touch
+from .alarms import reminders_of
+from .content_lines import Line, Part
+from .ics_text import TEXTS, Facts, move, patch, patch_contents, raise_sequence, touch
 from .occasions import OF_THE_SERIES, Occasions, facts_of
 from .rules import NEVER, Repeat, first_on, rule_of, same_rule, shortened
 from .shifting import Shift, refuse_elsewhere, shift, shifted_rule, start_of
@@ -37,8 +39,8 @@ class Edit:
 
     @property
     def changes_nothing(self) -> bool:
-        texts = all(getattr(self.shown, one) == getattr(self.wanted, one) for one in TEXTS)
-        return texts and self.shown.times == self.wanted.times and not self.changes_rule
+        is_same = self.shown.contents == self.wanted.contents
+        return is_same and self.shown.times == self.wanted.times and not self.changes_rule
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def edit_all(text: str, on: str, edit: Edit, now: datetime) -> Edited:
     refuse_single(old)
     by = Shift.between(old, edit.shown, edit.wanted)
     met, wall = _met(old), old.wall(on) if on else None
-    _texts(old, on, edit)
+    _contents(old, on, edit)
     if by:
         shift(old, by, on)
     shown = old.override(on) if on else None
@@ -146,16 +148,22 @@ def delete_following(text: str, on: str, now: datetime) -> str | None:
     return parts[0] if parts else None
 
 
-def _texts(old: Occasions, on: str, edit: Edit) -> None:
+def _contents(old: Occasions, on: str, edit: Edit) -> None:
     """What an override has of its own stays, but for the one that the form showed."""
-    usual = {field: old.master.text(name) for field, name in TEXTS.items()}
-    patch_texts(old.master, edit.shown, edit.wanted)
+    usual = _of_event(old, old.master)
+    patch_contents(old.master, edit.shown, edit.wanted)
     for event, key in old.overrides():
-        same = [
-            field for field, name in TEXTS.items() if key == on or event.text(name) == usual[field]
-        ]
+        own = _of_event(old, event)
+        same = [field for field in own if key == on or own[field] == usual[field]]
         before = {field: getattr(edit.shown, field) for field in same}
-        patch_texts(event, replace(edit.wanted, **before), edit.wanted)
+        shown = replace(edit.wanted, allday=edit.shown.allday, **before)
+        patch_contents(event, shown, edit.wanted)
+
+
+def _of_event(its: Occasions, event: Part) -> dict[str, Any]:
+    is_date = span_of(event, its.series.clocks).start.is_date
+    texts = {field: event.text(name) for field, name in TEXTS.items()}
+    return {**texts, "reminders": reminders_of(event, is_date)}
 
 
 def _rule(old: Occasions, edit: Edit, by: Shift, on: str) -> date | None:

@@ -111,11 +111,15 @@ def _moment(value: str, zone: str, clocks: Clocks | None) -> Moment:
 
 def _duration(value: str) -> tuple[timedelta, timedelta]:
     """Its days, which are the wall clock's, and its hours, which are exact."""
+    sign, days, exact = signed_duration(value)
+    return (days, exact) if sign > 0 else (timedelta(), timedelta())
+
+
+def signed_duration(value: str) -> tuple[int, timedelta, timedelta]:
+    """1 or -1, the days and the hours; RefusedError for what is no duration."""
     found = DURATION.match(value.strip().upper())
     if found is None:
         raise RefusedError("Its duration cannot be read.")
     weeks, days, hours, minutes, seconds = (int(part or 0) for part in found.groups()[1:])
-    if found[1] == "-":
-        return timedelta(), timedelta()
     exact = timedelta(hours=hours, minutes=minutes, seconds=seconds)
-    return timedelta(weeks=weeks, days=days), exact
+    return -1 if found[1] == "-" else 1, timedelta(weeks=weeks, days=days), exact

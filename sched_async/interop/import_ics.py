@@ -68,6 +68,11 @@ class Plan:
     def replacing(self) -> list[Found]:
         return [one for _, one in self.changed]
 
+    @property
+    def rings(self) -> bool:
+        """Whether anything that it would write has reminders."""
+        return any(one.made and one.made.rings for one in (*self.new, *self.replacing))
+
 
 async def read_file(data: bytes, tell: Callable[[int], object] = lambda count: None) -> Reading:
     """Reads it in a process of its own; ``tell`` hears how many have been read.
@@ -167,18 +172,20 @@ async def _there(user_id: int, calendar_id: int, uids: Sequence[str]) -> Any:
                 yield row
 
 
-async def take_in(db: AsyncSession, user_id: int, plan: Plan) -> int:
+async def take_in(db: AsyncSession, user_id: int, plan: Plan, *, reminding: bool = False) -> int:
     """One act, which one undo takes back; its number.  The caller commits.
+
+    Without ``reminding`` what is new stays silent here, whatever reminders it brings.
 
     Raises ChangedError, TakenError, and RefusedError for what is too much.
     """
     async with changes.act(db, user_id, "import") as act:
         for one in plan.new:
             if one.made is not None:
-                act.put(plan.calendar_id, one.made)
+                act.put(plan.calendar_id, one.made, is_silent=not reminding)
         for row, one in plan.changed:
             if one.made is not None:
-                act.replace(row, one.made)
+                act.replace(row, one.made, is_silent=False if reminding else None)
     return act.id
 
 

@@ -22,7 +22,7 @@ from ..appointments.messages import called, flash_undo
 from ..appointments.reading import own_calendars
 from ..database import begin, db, reading
 from ..errors import RefusedError
-from ..forms import Form
+from ..forms import CheckboxField, Form
 from ..jobs import add_job
 from ..models import Upload
 from ..plurals import counted
@@ -67,6 +67,10 @@ class UploadForm(Form):
             raise ValidationError("Choose a file.")
 
 
+class ImportForm(Form):
+    reminders = CheckboxField("Remind me by email as the file says")
+
+
 @blueprint.route("/", methods=["GET", "POST"])
 @login_required
 async def index() -> ResponseReturnValue:
@@ -103,10 +107,10 @@ async def preview(token: str) -> ResponseReturnValue:
         await flash(str(refused), "error")
         return redirect(url_for(".index"), 303)
     plan = await planned(current_user.user_id, upload.calendar_id, heard)
-    problem = ""
-    if request.method == "POST":
+    form, problem = ImportForm(await request.form), ""
+    if request.method == "POST" and form.validate():
         try:
-            return await _import(upload, plan)
+            return await _import(upload, plan, reminding=form.reminders.data)
         except (ChangedError, TakenError, RefusedError) as error:
             await db.rollback()
             problem = str(error) if isinstance(error, RefusedError) else CHANGED
@@ -120,9 +124,10 @@ async def preview(token: str) -> ResponseReturnValue:
         into=next((one.name for one in calendars if one.id == upload.calendar_id), None),
         name=_name(upload, calendars),
         shown=SHOWN,
+        form=form,
         problem=problem,
     )
-    return page, 422 if problem else 200
+    return page, 422 if problem else form.status
 
 
 async def _show(form: UploadForm) -> ResponseReturnValue:
@@ -166,14 +171,14 @@ def _name(upload: Upload, calendars: Sequence[Any]) -> str:
     return next(one for one in names if calendar_changes.named(calendars, one) is None)
 
 
-async def _import(upload: Upload, plan: Plan) -> ResponseReturnValue:
+async def _import(upload: Upload, plan: Plan, *, reminding: bool) -> ResponseReturnValue:
     user_id = current_user.user_id
     if upload.calendar_id == NEW and plan:
         calendars = await own_calendars()
         name = _name(upload, calendars)
         made = await calendar_changes.add_for_import(db, user_id, name, calendars)
         plan.calendar_id = made.id
-    act_id = await take_in(db, user_id, plan) if plan else 0
+    act_id = await take_in(db, user_id, plan, reminding=reminding) if plan else 0
     await db.execute(delete(Upload).where(Upload.user_id == user_id))
     await db.commit()
     many = counted(len(plan.new) + len(plan.changed), "appointment")

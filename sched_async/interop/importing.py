@@ -16,7 +16,7 @@ from ..plurals import counted
 from .import_ics import MOST_BYTES, Plan, Reading, planned, read_file, summary, take_in
 
 
-async def run(path: Path, email: str, name: str, *, dry_run: bool) -> str:
+async def run(path: Path, email: str, name: str, *, dry_run: bool, reminding: bool) -> str:
     """Take in what the file holds, or only say what that would be; raises RefusedError.
 
     A calendar that is not there yet is made.
@@ -37,7 +37,7 @@ async def run(path: Path, email: str, name: str, *, dry_run: bool) -> str:
             if into is None:
                 made = await calendar_changes.add_for_import(db, user.id, name, calendars)
                 plan.calendar_id = made.id
-            await take_in(db, user.id, plan)
+            await take_in(db, user.id, plan, reminding=reminding)
     return f"{_summary(plan, heard)}{' Nothing has been changed.' if dry_run else ''}"
 
 

@@ -16,6 +16,7 @@ from .accounts import (
 )
 from .base import Base, UtcSeconds
 from .calendars import Act, Appointment, Calendar, Change, Occurrence, Zone
+from .reminders import Reminder
 from .uploads import Upload
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "OneTimeToken",
     "OutgoingMail",
     "RecoveryCode",
+    "Reminder",
     "Upload",
     "User",
     "UtcSeconds",

@@ -38,6 +38,12 @@ class User(Base):
     clock_hours: Mapped[int] = mapped_column(SmallInteger, default=24)
     start_view: Mapped[str] = mapped_column(String(16), default="")
     """Where somebody lands: a view of the calendar, or where it is empty the list."""
+    reminders: Mapped[list[int]] = mapped_column(JSON, default=list)
+    """Of new appointments, in minutes before the start."""
+    day_reminders: Mapped[list[int]] = mapped_column(JSON, default=list)
+    """Of new whole days, in minutes of so many days."""
+    reminder_hour: Mapped[int] = mapped_column(SmallInteger, default=9)
+    """At which whole days are reminded of, by the clocks of ``timezone``."""
     delete_at: Mapped[datetime | None] = mapped_column(UtcSeconds, index=True)
     """When the account goes, unless its owner signs in before."""
     needs_second_factor: Mapped[bool] = mapped_column(default=False)

@@ -8,6 +8,7 @@ neighbours write here, and each read starts at ``readable_by``.
 from datetime import datetime
 
 from sqlalchemy import (
+    JSON,
     BindParameter,
     DateTime,
     ForeignKey,
@@ -98,6 +99,10 @@ class Appointment(Base):
     rrule: Mapped[str | None] = mapped_column(Text)
     status: Mapped[str | None] = mapped_column(Text)
     transparent: Mapped[bool]
+    reminders: Mapped[list[int]] = mapped_column(JSON, default=list)
+    """Those that a form shows, in minutes before the start; of whole days so many days'."""
+    is_silent: Mapped[bool] = mapped_column(default=False)
+    """Its reminders came from elsewhere, and nobody has asked for them here."""
     created_at: Mapped[datetime] = mapped_column(UtcSeconds)
     modified_at: Mapped[datetime] = mapped_column(UtcSeconds)
     expanded_until: Mapped[datetime | None] = mapped_column(UtcSeconds, index=True)
@@ -203,6 +208,8 @@ class Change(Base):
     act_id: Mapped[int] = mapped_column(ForeignKey("act.id", ondelete="CASCADE"), index=True)
     before: Mapped[str | None] = mapped_column(Text)
     """The text that it had there; None when it was not there."""
+    is_silent: Mapped[bool] = mapped_column(default=False)
+    """Whether it was, there."""
 
 
 class Zone(Base):

@@ -5,6 +5,7 @@ The helpers here fill in the form, read the pages, and make rows without a page 
 
 import re
 from datetime import datetime, timedelta
+from typing import Any
 
 from quart import Quart, Response
 from sqlalchemy import select
@@ -47,7 +48,7 @@ END:VTIMEZONE
 """
 
 
-async def make(client: Client, **changed: str) -> str:
+async def make(client: Client, **changed: Any) -> str:
     """Send the form with the dentist in it, or what is changed; gives the new address."""
     response = await client.post(CREATE, form=DENTIST | changed)
     assert response.status_code == 303

@@ -455,7 +455,9 @@ FOREIGN = (
 
 def facts(text: str) -> Facts:
     columns: Any = derive(text, NOW).columns
-    return Facts(**{name: columns[name] for name in Facts.__dataclass_fields__})
+    columns["reminders"] = tuple(columns["reminders"])
+    names = [name for name in Facts.__dataclass_fields__ if name != "reminder_hour"]
+    return Facts(**{name: columns[name] for name in names})
 
 
 def test_a_change_touches_only_what_it_is_about() -> None:

@@ -459,3 +459,19 @@ def test_another_title_changes_no_occurrence(event: str, data: st.DataObject) ->
     assert [one["recurrence_id"] for one in left] == [
         one["recurrence_id"] for one in before if one["recurrence_id"] != on
     ]
+
+
+def test_reminders_of_all_change_where_they_are_as_in_the_series() -> None:
+    alarm = "|BEGIN:VALARM|ACTION:DISPLAY|TRIGGER:-PT{}M|END:VALARM"
+    text = calendar(f"{MONDAYS}{alarm.format(15)}")
+    for on, minutes in (("2026-10-12T09:00", 15), (THIRD, 5)):
+        shown = Occasions(text).facts(on)
+        wanted = replace(shown, title=f"{minutes}", reminders=(minutes,))
+        text = edit_one(text, on, Edit(shown, wanted), NOW)
+    shown = Occasions(text).facts("2026-10-05T09:00")
+    new = edit_all(text, "", Edit(shown, replace(shown, reminders=(30, 60))), NOW).text
+    triggers = [
+        [alarm.text("TRIGGER") for alarm in event.parts("VALARM")]
+        for event in read(new).parts("VEVENT")
+    ]
+    assert triggers == [["-PT30M", "-PT1H"], ["-PT30M", "-PT1H"], ["-PT5M"]]

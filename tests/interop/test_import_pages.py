@@ -13,7 +13,7 @@ from werkzeug.datastructures import FileStorage
 
 from sched_async.interop import import_view
 from sched_async.interop.import_ics import MOST_BYTES
-from sched_async.models import Appointment, Calendar, Upload, User
+from sched_async.models import Appointment, Calendar, Reminder, Upload, User
 from sched_async.testing import Client, signed_in
 from sched_async.times import now
 
@@ -158,3 +158,32 @@ async def test_what_has_changed_in_the_calendar_meanwhile_is_looked_at_again(
     assert "The version in the file replaces the one in the calendar." in page
     await hers.post(address)
     assert {one.start.hour for one in await all_rows(app, Appointment)} == {9}
+
+
+RINGING = calendar(
+    event("DTSTART:20301130T080000Z", "BEGIN:VALARM", "TRIGGER:-PT15M", "END:VALARM", uid="r")
+).encode()
+
+
+async def test_imported_reminders_are_silent_unless_the_box_says_otherwise(
+    app: Quart, hers: Client
+) -> None:
+    address = await previewed(hers, RINGING)
+    assert "Remind me by email as the file says" in await text(await hers.get(address))
+    await hers.post(address)
+    assert await all_rows(app, Reminder) == []
+    (one,) = await all_rows(app, Appointment)
+    assert "TRIGGER:-PT15M" in one.ics
+    page = await text(await hers.get(f"/appointments/{one.id}/edit/"))
+    assert "Its imported reminders are silent." in page
+    assert not re.search(r'name="reminder"[^>]*checked', page)
+    form = {"title": "x", "start": "2030-11-30T08:00", "end": "2030-11-30T08:00:01"}
+    await hers.post(
+        f"/appointments/{one.id}/edit/", form=form | {"timezone": "UTC", "reminder": ""}
+    )
+    assert await all_rows(app, Reminder) == []
+    await hers.delete(f"/appointments/{one.id}/delete/")
+    await hers.post(await previewed(hers, RINGING), form={"reminders": "y"})
+    (reminder,) = await all_rows(app, Reminder)
+    assert reminder.appointment_id != one.id
+    assert "Remind me by email" not in await text(await hers.get(await previewed(hers, TWO)))
