@@ -208,6 +208,9 @@ def new_row(name: str, number: int) -> dict[str, Any]:
         stamps = {"start": datetime(2027, 1, 1), "end": datetime(2027, 1, 1), "allday": False}
         stamps |= {"created_at": 1, "modified_at": 1, "rev": 1, "transparent": False}
         return {"calendar_id": 1, "uid": f"{number}", **texts, **stamps}
+    if name == "feed":
+        facts = {"calendar_id": 1, "is_busy_only": number % 2 == 0, "created_at": 1}
+        return {**facts, "token_hash": f"{number}"}
     fresh = row(name, number)
     return fresh | ({"user_id": 1} if "user_id" in fresh else {})
 

@@ -47,6 +47,7 @@ PUBLIC = {
     "register.confirm_address",
     "invitations.open_link",
     "appointments.home",
+    "feeds.read",
 }
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 
@@ -100,6 +101,7 @@ ARGUMENTS = {
     "user_id": 1,
     "act_id": 1,
     "act": "sign-out",
+    "kind": "all",
     "view": "month",
     "key": "2026-11",
 }
@@ -378,7 +380,7 @@ async def test_another_persons_row_is_a_missing_row(
             tried[name] += 1
     assert tried == {
         "appointment_id": 7,
-        "calendar_id": 8,
+        "calendar_id": 12,
         "act_id": 1,
         "user_id": 4,
         "session_id": 1,

@@ -49,6 +49,8 @@ EVENTS = {
     "confirm_failed": "Failed confirmation: wrong password",
     "device_signed_out": "Signed out another device",
     "others_signed_out": "Signed out all other devices",
+    "feed_created": "Secret address of a calendar created",
+    "feed_removed": "Secret address of a calendar removed",
     "profile_changed": "Profile changed",
     "password_changed": "Password changed",
     "email_asked": "Email address change requested",

@@ -2,9 +2,10 @@
 
 from quart import Quart
 
-from . import export_view, import_view
+from . import export_view, feeds, import_view
 
 
 def init_app(app: Quart) -> None:
     export_view.init_app(app)
+    feeds.init_app(app)
     import_view.init_app(app)

@@ -7,7 +7,7 @@ which zones have to stand before the first.
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import date
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, cast
@@ -16,7 +16,7 @@ from sqlalchemy import Select, and_, func, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from ..database import reading
-from ..ics.content_lines import read
+from ..ics.content_lines import Part, read
 from ..ics.derive import FAR
 from ..models import Appointment, Occurrence
 from ..times import now
@@ -25,12 +25,14 @@ from .file_zones import FileZones
 
 BATCH = 500  # rows
 IN_MEMORY = 1024 * 1024  # bytes
+Shape = Callable[[Part], Part]
 
 
 class Events:
     """Appointments as events, and what has to stand before them."""
 
-    def __init__(self) -> None:
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
         self.file = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 (closed by __exit__)
         self.zones = FileZones()
         self.uids: set[str] = set()
@@ -46,7 +48,7 @@ class Events:
         for row in rows:
             if row.uid not in self.uids:
                 self.uids.add(row.uid)
-                calendar = read(row.ics)
+                calendar = self.shape(read(row.ics))
                 self.zones.settle(calendar)
                 self.file.write(ics.events(calendar))
 
@@ -65,22 +67,33 @@ async def write(
     calendar_ids: Iterable[int],
     name: str = "",
     color: str = "",
+    *,
+    shape: Shape = lambda calendar: calendar,
+    again: bool = False,
 ) -> int:
-    """Write what a query finds in calendars as one file; gives how many appointments it has."""
+    """Write what a query finds in calendars as one file; gives how many appointments it has.
+
+    ``shape`` makes of each appointment what is shown of it.  With ``again`` the file asks to be
+    read every hour.
+    """
     first, last = await _reach(mine)
     texts: Any = mine.with_only_columns(Appointment.uid, Appointment.ics)
-    with Events() as events:
+    with Events(shape) as events:
         async for rows in in_calendars(texts, calendar_ids):
             await asyncio.to_thread(events.add, rows)
-        await asyncio.to_thread(events.write_to, entry, ics.head(name, color), first, last)
+        await asyncio.to_thread(
+            events.write_to, entry, ics.head(name, color, again=again), first, last
+        )
         return len(events.uids)
 
 
-async def make(mine: Select[Any], calendar_id: int, name: str = "", color: str = "") -> IO[bytes]:
+async def make(
+    mine: Select[Any], calendar_id: int, name: str = "", color: str = "", **how: Any
+) -> IO[bytes]:
     """The same of one calendar, as a file by itself; the caller closes it."""
     made = cast(IO[bytes], SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115 (it is handed on)
     try:
-        await write(made, mine, [calendar_id], name, color)
+        await write(made, mine, [calendar_id], name, color, **how)
     except BaseException:
         made.close()
         raise

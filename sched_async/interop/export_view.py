@@ -47,7 +47,7 @@ def slots() -> asyncio.Semaphore:
 async def download() -> ResponseReturnValue:
     """Everything in one zip; a few at a time, the next one waits a little."""
     user = current_user.known()
-    made = await _in_turn(export.make(user))
+    made = await in_turn(export.make(user))
     log.info("data exported user=%s", user.id)
     name = f"sched-{to_wall(now(), user.timezone):%Y-%m-%d}.zip"
     return _as_download(made, name, "application/zip")
@@ -70,11 +70,12 @@ async def calendar(calendar_id: int) -> ResponseReturnValue:
     """One calendar with all that is in it."""
     row = await own_calendar(calendar_id)
     mine = Appointment.readable_by(current_user.user_id).where(Appointment.calendar_id == row.id)
-    made = await _in_turn(calendar_file.make(mine, row.id, row.name, row.color))
+    made = await in_turn(calendar_file.make(mine, row.id, row.name, row.color))
     return _as_download(made, f"{file_names.safe(row.name, 'calendar')}.ics", ICS)
 
 
-async def _in_turn(making: Coroutine[Any, Any, IO[bytes]]) -> IO[bytes]:
+async def in_turn(making: Coroutine[Any, Any, IO[bytes]]) -> IO[bytes]:
+    """A few at a time, since each takes a while; the next one waits a little."""
     try:
         await asyncio.wait_for(slots().acquire(), WAIT)
     except BaseException:
@@ -87,9 +88,15 @@ async def _in_turn(making: Coroutine[Any, Any, IO[bytes]]) -> IO[bytes]:
 
 
 def _as_download(file: IO[bytes], name: str, kind: str) -> Response:
+    response = streamed(file, kind)
+    response.headers["Content-Disposition"] = file_names.disposition(name)
+    return response
+
+
+def streamed(file: IO[bytes], kind: str) -> Response:
+    """The file as an answer, which closes it."""
     response = Response(_chunks(file), content_type=kind)
     response.content_length = file.seek(0, 2)
-    response.headers["Content-Disposition"] = file_names.disposition(name)
     response.timeout = SEND_SECONDS
     return response
 

@@ -23,14 +23,20 @@ CSS_COLORS = {
 """The names of CSS that come next to ours, each for one: RFC 7986 knows no others."""
 
 
-def head(name: str = "", color: str = "") -> bytes:
-    """The beginning, with what a calendar is called, for new programs and for old ones."""
+def head(name: str = "", color: str = "", *, again: bool = False) -> bytes:
+    """The beginning, with what a calendar is called, for new programs and for old ones.
+
+    With ``again`` it is to be read every hour (RFC 7986, section 5.7).
+    """
     lines = [Line("BEGIN", "", "VCALENDAR"), Line("VERSION", "", "2.0")]
     lines.append(Line("PRODID", "", PRODUCT))
     if name:
         lines += [Line(one, "", escaped(name)) for one in ("NAME", "X-WR-CALNAME")]
     if color in CSS_COLORS:
         lines.append(Line("COLOR", "", CSS_COLORS[color]))
+    if again:
+        lines.append(Line("REFRESH-INTERVAL", ";VALUE=DURATION", "PT1H"))
+        lines.append(Line("X-PUBLISHED-TTL", "", "PT1H"))
     return "".join(f"{folded(str(line))}\r\n" for line in lines).encode()
 
 

@@ -16,7 +16,7 @@ from ..plurals import counted
 from .import_ics import MOST_BYTES, Plan, Reading, planned, read_file, summary, take_in
 
 
-async def run(path: Path, email: str, name: str, *, dry_run: bool, reminding: bool) -> str:
+async def run(path: Path, email: str, name: str, *, dry_run: bool, reminding: bool = False) -> str:
     """Take in what the file holds, or only say what that would be; raises RefusedError.
 
     A calendar that is not there yet is made.

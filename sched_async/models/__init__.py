@@ -16,6 +16,7 @@ from .accounts import (
 )
 from .base import Base, UtcSeconds
 from .calendars import Act, Appointment, Calendar, Change, Occurrence, Zone
+from .feeds import Feed
 from .reminders import Reminder
 from .uploads import Upload
 
@@ -27,6 +28,7 @@ __all__ = [
     "Base",
     "Calendar",
     "Change",
+    "Feed",
     "KnownBrowser",
     "LoginSession",
     "Occurrence",

@@ -1,0 +1,186 @@
+"""Subscriptions: secret addresses at which other programs read a calendar, again and again.
+
+An address opens one calendar and nothing else, and nobody has to sign in there.  It is shown once;
+the database has only its hash.
+"""
+
+from datetime import datetime, timedelta
+from hashlib import sha256
+from importlib.metadata import version
+from typing import Any
+
+from quart import (
+    Blueprint,
+    Quart,
+    Response,
+    abort,
+    current_app,
+    flash,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from quart.typing import ResponseReturnValue
+from sqlalchemy import bindparam, delete, select, update
+
+from ..accounts import activity
+from ..accounts.fresh_login import fresh_login_required
+from ..accounts.sessions import current_user, login_required, public
+from ..accounts.tokens import hash_token, new_token
+from ..appointments.reading import own_calendar
+from ..config import PublicUrl
+from ..database import begin, db, fetch
+from ..human_times import in_words
+from ..ics import derive
+from ..ics.content_lines import Part
+from ..models import Appointment, Calendar, Feed, User
+from ..times import now
+from . import calendar_file
+from .busy import Busy
+from .export_view import ICS, in_turn, streamed
+
+KINDS = {"all": False, "busy": True}
+WRITER = f"1 {derive.VERSION} {version('tzdata')}"
+"""What else decides what is written; raise the first when the same calendar comes out otherwise."""
+NOTED_EVERY = timedelta(hours=1)
+REVALIDATED = "private, no-cache"  # may be kept, if its reader asks each time whether it is good
+OPENED: Any = (
+    select(Feed.id, Feed.is_busy_only, Feed.token_hash, Feed.last_used_at)
+    .add_columns(Feed.calendar_id, Calendar.user_id, Calendar.name, Calendar.color, Calendar.rev)
+    .join(Calendar, Calendar.id == Feed.calendar_id)
+    .join(User, User.id == Calendar.user_id)
+    .where(Feed.token_hash == bindparam("token"), Calendar.deleted_at.is_(None), User.is_active)
+)
+OF_CALENDAR: Any = select(Feed.is_busy_only, Feed.created_at, Feed.last_used_at).where(
+    Feed.calendar_id == bindparam("calendar")
+)
+
+blueprint = Blueprint("feeds", __name__)
+
+
+def init_app(app: Quart) -> None:
+    app.register_blueprint(blueprint)
+
+
+# For other programs
+
+
+@blueprint.route("/feeds/<token>.ics")
+@public
+async def read(token: str) -> ResponseReturnValue:
+    """The calendar as it is now; 304 for whoever has that already, by one query."""
+    rows = await fetch(OPENED, token=hash_token(token))
+    feed = rows[0] if rows else abort(404)
+    moment = now()
+    if feed.last_used_at is None or moment - feed.last_used_at >= NOTED_EVERY:
+        current_app.add_background_task(_note_used, feed.id, moment)
+    etag = _etag(feed, moment)
+    if request.if_none_match.contains_weak(etag):
+        response = Response(status=304)
+    else:
+        response = await _whole(feed)
+    response.set_etag(etag)
+    response.headers["Cache-Control"] = REVALIDATED
+    return response
+
+
+def _etag(feed: Any, moment: datetime) -> str:
+    """The rules of zones are written up to a year that depends on this one."""
+    parts = (WRITER, moment.year, feed.token_hash, feed.rev, feed.name, feed.color)
+    return sha256(repr(parts).encode()).hexdigest()[:32]
+
+
+async def _whole(feed: Any) -> Response:
+    mine = Appointment.readable_by(feed.user_id).where(Appointment.calendar_id == feed.calendar_id)
+    name, shape = feed.name, _as_it_is
+    if feed.is_busy_only:
+        name, shape = "Busy", Busy(feed.token_hash)
+    return streamed(
+        await in_turn(
+            calendar_file.make(mine, feed.calendar_id, name, feed.color, shape=shape, again=True)
+        ),
+        ICS,
+    )
+
+
+def _as_it_is(calendar: Part) -> Part:
+    return calendar
+
+
+async def _note_used(feed_id: int, moment: datetime) -> None:
+    """Beside the request, which nobody waits for."""
+    async with begin() as work:
+        await work.execute(update(Feed).where(Feed.id == feed_id).values(last_used_at=moment))
+
+
+# For their owner
+
+
+@blueprint.route("/calendars/<int:calendar_id>/feeds/")
+@login_required
+async def index(calendar_id: int) -> ResponseReturnValue:
+    """Which addresses a calendar has, and when they were last used."""
+    calendar = await own_calendar(calendar_id)
+    found = {row.is_busy_only: row for row in await fetch(OF_CALENDAR, calendar=calendar_id)}
+    feeds = {kind: _told(found.get(is_busy_only)) for kind, is_busy_only in KINDS.items()}
+    return await render_template("calendars/feeds.html", calendar=calendar, feeds=feeds)
+
+
+def _told(feed: Any) -> str:
+    if feed is None:
+        return ""
+    user = current_user.known()
+    used = f"last used {in_words(feed.last_used_at, user)}" if feed.last_used_at else "never used"
+    return f"Created {in_words(feed.created_at, user)}, {used}"
+
+
+@blueprint.route("/calendars/<int:calendar_id>/feeds/<any(all, busy):kind>/", methods=["POST"])
+@login_required
+@fresh_login_required
+async def create(calendar_id: int, kind: str) -> ResponseReturnValue:
+    """Make an address, and show it this once; one that there is already ends."""
+    calendar = await own_calendar(calendar_id)
+    token = new_token()
+    await db.execute(_of(calendar.id, kind))
+    feed = Feed(calendar_id=calendar.id, is_busy_only=KINDS[kind], token_hash=hash_token(token))
+    db.add(feed)
+    activity.record(db, current_user.user_id, "feed_created")
+    await db.commit()
+    public_url: PublicUrl = current_app.config["PUBLIC_URL"]
+    path = url_for(".read", token=token)
+    return await render_template(
+        "calendars/feed_once.html",
+        calendar=calendar,
+        is_busy_only=KINDS[kind],
+        address=f"{public_url}{path}",
+        subscribe=f"webcal://{public_url.netloc}{path}",
+    )
+
+
+@blueprint.route("/calendars/<int:calendar_id>/feeds/<any(all, busy):kind>/", methods=["GET"])
+@login_required
+async def to_index(calendar_id: int, kind: str) -> ResponseReturnValue:
+    """Where somebody lands who reloads the page that showed an address."""
+    calendar = await own_calendar(calendar_id)
+    return redirect(url_for(".index", calendar_id=calendar.id), 303)
+
+
+@blueprint.route(
+    "/calendars/<int:calendar_id>/feeds/<any(all, busy):kind>/remove/", methods=["POST"]
+)
+@login_required
+async def remove(calendar_id: int, kind: str) -> ResponseReturnValue:
+    """End an address at once."""
+    calendar = await own_calendar(calendar_id)
+    await db.execute(_of(calendar.id, kind))
+    activity.record(db, current_user.user_id, "feed_removed")
+    await db.commit()
+    await flash(
+        "The address has been removed. Whoever has it can't read the calendar any more.", "success"
+    )
+    return redirect(url_for(".index", calendar_id=calendar_id), 303)
+
+
+def _of(calendar_id: int, kind: str) -> Any:
+    return delete(Feed).where(Feed.calendar_id == calendar_id, Feed.is_busy_only == KINDS[kind])
