@@ -293,6 +293,13 @@ SETTINGS = (
         "with an invitation) or `open` (anyone with an email address)",
     ),
     Setting(
+        "FOLLOW_PRIVATE",
+        "no",
+        one_of("no", "yes"),
+        "whether calendars can follow addresses in private networks, and on this machine: `yes` or "
+        "`no`",
+    ),
+    Setting(
         "MAIL_URL",
         "",
         mail_server,

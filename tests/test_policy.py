@@ -380,7 +380,7 @@ async def test_another_persons_row_is_a_missing_row(
             tried[name] += 1
     assert tried == {
         "appointment_id": 7,
-        "calendar_id": 12,
+        "calendar_id": 13,
         "act_id": 1,
         "user_id": 4,
         "session_id": 1,

@@ -98,6 +98,9 @@ async def change(db: AsyncSession, user_id: int, calendar_id: int, **values: Any
 
 async def make_default(db: AsyncSession, user_id: int, calendar_id: int) -> None:
     await _lock(db, user_id)
+    follows = Calendar.readable_by(user_id).where(Calendar.id == calendar_id)
+    if await db.scalar(follows.with_only_columns(Calendar.is_followed)):
+        raise RefusedError(changes.FOLLOWED)
     first = select(func.min(Calendar.position)).where(Calendar.user_id == user_id)
     position = await db.scalar(first) or 0
     await change(db, user_id, calendar_id, position=position - 1)
@@ -110,7 +113,7 @@ async def delete(db: AsyncSession, user_id: int, calendar_id: int) -> int:
     found = next((one for one in calendars if one.id == calendar_id), None)
     if found is None:
         raise ChangedError({calendar_id})
-    if len(calendars) == 1:
+    if [one for one in calendars if not one.is_followed] == [found]:
         raise RefusedError(LAST)
     named = changes.act(db, user_id, "delete_calendar", found.name, calendar_id=calendar_id)
     async with named as act:
@@ -130,7 +133,8 @@ async def restore(db: AsyncSession, user_id: int, calendar_id: int) -> None:
 async def delete_again(db: AsyncSession, user_id: int, calendar_id: int) -> None:
     """Undo that it was made, or brought back."""
     await _lock(db, user_id)
-    if [one.id for one in await db.scalars(Calendar.readable_by(user_id))] == [calendar_id]:
+    own = Calendar.readable_by(user_id).where(Calendar.is_followed.is_(False))
+    if [one.id for one in await db.scalars(own)] == [calendar_id]:
         raise RefusedError(LAST)
     await _set_deleted(db, user_id, calendar_id, now())
 

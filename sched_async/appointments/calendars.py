@@ -1,11 +1,12 @@
 """A person's calendars: list, make, change, hide and delete them."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from quart import Blueprint, flash, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
 from sqlalchemy import bindparam, select
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import NotFound, UnprocessableEntity
 from wtforms import RadioField
 from wtforms.validators import DataRequired, Length
 
@@ -14,8 +15,9 @@ from ..database import SAFE_METHODS, db, fetch
 from ..error_pages import http_error
 from ..errors import RefusedError
 from ..forms import LineField, OnceForm
+from ..human_times import in_words
 from ..local_paths import local_path
-from ..models import Act, Calendar, UtcSeconds
+from ..models import Act, Calendar, Followed, UtcSeconds
 from ..plurals import counted
 from ..purging import KEPT
 from ..times import now
@@ -38,6 +40,12 @@ DELETED: Any = (
     .limit(1)
 )
 
+FOLLOWS: Any = (
+    select(Followed.calendar_id, Followed.address, Followed.refreshed_at, Followed.problem)
+    .join(Calendar, Calendar.id == Followed.calendar_id)
+    .where(Calendar.user_id == bindparam("owner"), Calendar.deleted_at.is_(None))
+)
+
 blueprint = Blueprint("calendars", __name__, url_prefix="/calendars")
 
 
@@ -56,7 +64,22 @@ async def gone(error: ChangedError) -> ResponseReturnValue:
 @login_required
 async def index() -> ResponseReturnValue:
     """All of them, the default one first."""
-    return await render_template("calendars/list.html", calendars=await own_calendars())
+    calendars = await own_calendars()
+    follows = await _follows() if any(one.is_followed for one in calendars) else {}
+    return await render_template("calendars/list.html", calendars=calendars, follows=follows)
+
+
+async def _follows() -> dict[int, tuple[str, str, str]]:
+    """Of those that follow an address: its host, when it was read, and why not since."""
+    user = current_user.known()
+    return {
+        row.calendar_id: (
+            urlsplit(row.address).hostname or "",
+            in_words(row.refreshed_at, user) if row.refreshed_at else "",
+            row.problem,
+        )
+        for row in await fetch(FOLLOWS, owner=user.id)
+    }
 
 
 @blueprint.route("/create/", methods=["GET", "POST"])
@@ -78,7 +101,8 @@ async def edit(calendar_id: int) -> ResponseReturnValue:
     form = CalendarForm(await request.form, obj=calendar)
     if form.validate_on_submit() and await _saved(form, calendar_id):
         return await _done("Saved.")
-    is_only = len(await own_calendars()) == 1
+    own = [one.id for one in await own_calendars() if not one.is_followed]
+    is_only = own == [calendar_id]
     return await _show_form(form, calendar=calendar, is_only=is_only)
 
 
@@ -110,8 +134,12 @@ async def _set_hidden(calendar_id: int, is_hidden: bool, sentence: str) -> Respo
 async def make_default(calendar_id: int) -> ResponseReturnValue:
     """Let new appointments come into this one."""
     name = called((await own_calendar(calendar_id)).name)
-    await calendar_changes.make_default(db, current_user.user_id, calendar_id)
-    await db.commit()
+    try:
+        await calendar_changes.make_default(db, current_user.user_id, calendar_id)
+        await db.commit()
+    except RefusedError as refused:
+        await db.rollback()
+        return await http_error(UnprocessableEntity(), str(refused))
     return await _done(f"{name} is now your default calendar.")
 
 

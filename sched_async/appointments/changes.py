@@ -15,10 +15,11 @@ from functools import cache
 from itertools import chain
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, insert, select, update
+from sqlalchemy import Table, bindparam, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ..errors import RefusedError
 from ..models import Act as ActRow
 from ..models import Appointment, Calendar, Change
 from ..times import now
@@ -44,6 +45,7 @@ RAISE = (
         calendars.c.id == bindparam("of"),
         calendars.c.user_id == bindparam("owner"),
         calendars.c.deleted_at.is_(None),
+        or_(calendars.c.is_followed.is_(False), bindparam("is_refresh")),
     )
     .values(
         rev=calendars.c.rev + bindparam("rows"),
@@ -55,6 +57,9 @@ RAISE = (
 SEEN = select(*BEFORE).where(Appointment.id.in_(bindparam("ids", expanding=True)))
 CORE = {"synchronize_session": False}
 changes = cast(Table, Change.__table__)
+REFRESH = "refresh"
+"""The kind of an act that brings a calendar to what it follows; no other may change one."""
+FOLLOWED = "This calendar follows an address elsewhere, so nothing in it can be changed here."
 REMEMBERED = "remembered"
 """The kind of an act that changed nothing itself: it keeps the name of what was imported."""
 
@@ -94,7 +99,7 @@ async def _write(db: AsyncSession, made: Act) -> None:
     if rows:
         await db.execute(insert(changes), rows)
     await reminders.keep(db, user_id, made.steps)
-    await _count(db, user_id, growth)
+    await _count(db, made, growth)
     await _remember(db, made)
     for zone in sorted(set(chain(*(step.derived.zones for step in made.steps if step.derived)))):
         await zones.note(db, zone)
@@ -139,12 +144,23 @@ async def _lock(db: AsyncSession, made: Act, growth: Growth) -> dict[int, int]:
     revs = {}
     for number in sorted(set(touched)):
         rows = touched.count(number)
-        whose = {"of": number, "owner": made.row["user_id"]}
+        whose = _whose(made, number)
         rev = (await db.execute(RAISE, {**whose, "rows": rows, **growth.of(number)})).scalar()
         if rev is None:
+            await _refuse_followed(db, number)
             raise ChangedError({step.id for step in made.steps if step.id})
         revs[number] = rev - rows
     return revs
+
+
+def _whose(made: Act, number: int) -> dict[str, Any]:
+    return {"of": number, "owner": made.row["user_id"], "is_refresh": made.kind == REFRESH}
+
+
+async def _refuse_followed(db: AsyncSession, number: int) -> None:
+    query = select(Calendar.is_followed).where(Calendar.id == number)
+    if await db.scalar(query.where(Calendar.deleted_at.is_(None))):
+        raise RefusedError(FOLLOWED)
 
 
 async def _compare(db: AsyncSession, steps: Iterable[Step]) -> None:
@@ -270,14 +286,13 @@ def _changes(step: Step, act_id: int) -> Iterator[dict[str, Any]]:
         }
 
 
-async def _count(db: AsyncSession, user_id: int, growth: Growth) -> None:
+async def _count(db: AsyncSession, made: Act, growth: Growth) -> None:
     """Keep how many there are."""
     for number, more in sorted(growth.by.items()):
         if more != (0, 0):
-            whose = {"of": number, "owner": user_id}
-            await db.execute(RAISE, {**whose, "rows": 0, **growth.of(number)})
+            await db.execute(RAISE, {**_whose(made, number), "rows": 0, **growth.of(number)})
     if max(growth.more) > 0:
-        await refuse_sums(db, user_id)
+        await refuse_sums(db, made.row["user_id"])
 
 
 async def _remember(db: AsyncSession, made: Act) -> None:

@@ -92,6 +92,7 @@ async def detail(appointment_id: int) -> ResponseReturnValue:
         words=words,
         reminders=in_words(row.reminders, row.allday),
         is_silent=row.is_silent,
+        is_followed=row.is_followed,
     )
 
 

@@ -10,10 +10,12 @@ from typing import Any
 from quart import flash, request
 from quart.typing import ResponseReturnValue
 from sqlalchemy import select
+from werkzeug.exceptions import UnprocessableEntity
 
 from ..accounts.sessions import current_user, login_required
 from ..carried_form import CarriedForm
 from ..database import db, reading
+from ..error_pages import http_error
 from ..errors import RefusedError
 from ..ics.derive import Derived
 from ..ics.ics_text import patched
@@ -42,6 +44,8 @@ async def edit(appointment_id: int) -> ResponseReturnValue:
     on = request.args.get("on")
     if (shown := await _shown(appointment_id, on)) is None:
         return await _gone(on)
+    if shown.row.is_followed:
+        return await http_error(UnprocessableEntity(), changes.FOLLOWED)
     facts, row = shown.facts, shown.row
     given: dict[str, Any] = {"calendars": await own_calendars(), "repeated": shown.repeated}
     if request.method == "POST":

@@ -69,7 +69,8 @@ class AppointmentForm(RepeatFields, RemindFields, OnceForm):
         self.repeated = repeated
         self.is_repeat_unsaid = bool(formdata) and "repeat" not in formdata
         self.is_change = obj is not None
-        self.calendar.choices = [(one.id, _shown(one)) for one in calendars]
+        own = [one for one in calendars if not one.is_followed]
+        self.calendar.choices = [(one.id, _shown(one)) for one in own]
         self.calendar_ids: list[int] = [one.id for one in calendars]
         self.start.dates_only = self.end.dates_only = bool(self.allday.data)
 

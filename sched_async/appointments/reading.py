@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any
 
@@ -49,6 +50,7 @@ def _own(which: Any) -> Any:
         .with_only_columns(
             *COLUMNS,
             Calendar.name.label("calendar"),
+            Calendar.is_followed,
             Occurrence.recurrence_id,
             Occurrence.floating,
             Occurrence.start_utc,
@@ -67,7 +69,7 @@ TEXT = select(Appointment.ics).where(
 CALENDARS: Any = (
     Calendar.readable_by(bindparam("owner"))
     .with_only_columns(Calendar.id, Calendar.name, Calendar.color, Calendar.is_hidden)
-    .add_columns(Calendar.appointments)
+    .add_columns(Calendar.is_followed, Calendar.appointments)
     .order_by(Calendar.position, Calendar.id)
 )
 
@@ -117,8 +119,8 @@ async def own_calendars() -> Sequence[Row[Any]]:
 
 
 async def calendars_of(user_id: int) -> Sequence[Row[Any]]:
-    """All calendars, the default one first."""
-    return await fetch(CALENDARS, owner=user_id)
+    """All calendars: the default one first, those that follow others last."""
+    return sorted(await fetch(CALENDARS, owner=user_id), key=attrgetter("is_followed"))
 
 
 async def own_calendar(calendar_id: int) -> Row[Any]:

@@ -59,7 +59,7 @@ class UploadForm(Form):
 
     def __init__(self, formdata: Any = None, *, calendars: Any, **given: Any) -> None:
         super().__init__(formdata, **given)
-        names = [(one.id, one.name) for one in calendars]
+        names = [(one.id, one.name) for one in calendars if not one.is_followed]
         self.calendar.choices = [*names, (NEW, "A new calendar")]
 
     def validate_file(self, field: Any) -> None:

@@ -17,6 +17,7 @@ from .accounts import (
 from .base import Base, UtcSeconds
 from .calendars import Act, Appointment, Calendar, Change, Occurrence, Zone
 from .feeds import Feed
+from .followed import Followed
 from .reminders import Reminder
 from .uploads import Upload
 
@@ -29,6 +30,7 @@ __all__ = [
     "Calendar",
     "Change",
     "Feed",
+    "Followed",
     "KnownBrowser",
     "LoginSession",
     "Occurrence",

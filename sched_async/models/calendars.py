@@ -46,6 +46,8 @@ class Calendar(Base):
     position: Mapped[int] = mapped_column(Integer)
     """The lowest is the default one."""
     is_hidden: Mapped[bool] = mapped_column(default=False)
+    is_followed: Mapped[bool] = mapped_column(default=False)
+    """What is in it comes from elsewhere (``Followed``), and is not changed here."""
     rev: Mapped[int] = mapped_column(default=0)
     """Raised by one with each row of ``change``."""
     pruned_rev: Mapped[int] = mapped_column(default=0)

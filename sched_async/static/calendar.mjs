@@ -112,7 +112,7 @@ const drag = (entry, down) => {
 };
 
 calendar?.addEventListener("pointerdown", (event) => {
-  const entry = event.target.closest(".timed, .bar, .block:not(.extra)");
+  const entry = event.target.closest(":is(.timed, .bar, .block:not(.extra)):not(.fixed)");
   if (entry && event.button === 0 && event.pointerType === "mouse" && !isNarrow()) drag(entry, event);
 });
 calendar?.addEventListener("dragstart", (event) => event.preventDefault());

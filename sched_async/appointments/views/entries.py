@@ -49,7 +49,13 @@ class Entry(Item):
 
     @property
     def classes(self) -> str:
-        return f"{self.calendar.color} over" if self.is_over else str(self.calendar.color)
+        over = " over" if self.is_over else ""
+        return f"{self.calendar.color}{over}{self.fixed}"
+
+    @property
+    def fixed(self) -> str:
+        """The class of what cannot be dragged elsewhere."""
+        return " fixed" if self.calendar.is_followed else ""
 
     @property
     def name(self) -> str:

@@ -1,0 +1,261 @@
+"""Calendars that follow a public address: a club's, or the holidays of a country.
+
+Such a calendar is read once a day, and when its owner says so.  Nobody else changes what is in it,
+and while its source fails it stays as it was.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from random import uniform
+from typing import Any
+
+from quart import Blueprint, Quart, current_app, flash, redirect, render_template, request, url_for
+from quart.typing import ResponseReturnValue
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from wtforms import StringField
+from wtforms.validators import InputRequired, Length
+
+from ..accounts.sessions import current_user, login_required
+from ..appointments import calendar_changes, changes, storing
+from ..appointments.acts import ChangedError
+from ..appointments.calendars import MAX_NAME, CalendarForm
+from ..appointments.messages import called
+from ..appointments.reading import own_calendar, own_calendars
+from ..database import begin, db, reading
+from ..errors import RefusedError
+from ..forms import Checked, LineField, stripped
+from ..jobs import add_job
+from ..models import Appointment, Calendar, Followed, User, UtcSeconds
+from ..plurals import counted
+from ..times import now
+from .export_view import slots
+from .fetching import Fetched, canonical_address, fetch, host_of
+from .import_ics import Plan, Reading, planned, read_file
+
+EVERY = timedelta(minutes=5)
+DAILY = timedelta(days=1)
+SPREAD = timedelta(hours=1)
+"""So that not all who follow one address come at one moment."""
+WAITS = (timedelta(hours=1), timedelta(hours=4))
+LEASE = timedelta(minutes=10)
+AGAIN = timedelta(minutes=1)
+TOO_SOON = "It was refreshed a moment ago. Wait a minute."
+CHANGED = "It was being refreshed at the same moment."
+DUE = (
+    select(Followed.calendar_id, Followed.tried_at)
+    .join(Calendar, Calendar.id == Followed.calendar_id)
+    .join(User, User.id == Calendar.user_id)
+    .where(Followed.next_at <= bindparam("now", type_=UtcSeconds))
+    .where(Calendar.deleted_at.is_(None), User.is_active)
+    .order_by(Followed.next_at, Followed.calendar_id)
+    .limit(20)
+)
+log = logging.getLogger("sched_async.background")
+
+blueprint = Blueprint("following", __name__, url_prefix="/calendars")
+
+
+def init_app(app: Quart) -> None:
+    app.register_blueprint(blueprint)
+    add_job(app, refresh_due, EVERY)
+
+
+class FollowForm(CalendarForm):
+    address = StringField("Address", [InputRequired(), Checked(canonical_address)], [stripped])
+    name = LineField("Name", [Length(max=MAX_NAME)])
+
+
+# Pages
+
+
+@blueprint.route("/follow/", methods=["GET", "POST"])
+@login_required
+async def follow() -> ResponseReturnValue:
+    """Make a calendar of what lies at an address, which is read first."""
+    color = calendar_changes.next_color([one.color for one in await own_calendars()])
+    form = FollowForm(await request.form, color=color)
+    if form.validate_on_submit() and (answer := await _follow(form)):
+        return answer
+    return await render_template("calendars/follow.html", form=form), form.status
+
+
+async def _follow(form: FollowForm) -> ResponseReturnValue | None:
+    address, user_id = form.address.data or "", current_user.user_id
+    try:
+        fetched, heard = await _read(address)
+    except RefusedError as refused:
+        form.refuse("address", str(refused))
+        return None
+    name = form.name.data or " ".join(heard.name.split())[:MAX_NAME] or host_of(address)
+    plan = Plan(0, new=[one for one in heard.found if one.made])
+    try:
+        made = await calendar_changes.add(
+            db, user_id, name, form.color.data, submission=form.fingerprint()
+        )
+        if not made.is_followed:
+            made.is_followed, plan.calendar_id = True, made.id
+            db.add(_followed(made.id, address, fetched))
+            await db.flush()
+            await _write(db, user_id, plan, [])
+        await db.commit()
+    except RefusedError as refused:
+        await db.rollback()
+        form.refuse(refused.field if refused.field in form.data else "address", str(refused))
+        return None
+    many = counted(len(plan.new), "appointment")
+    await flash(f"{called(name)} has been added, with {many}.{_missed(heard)}", "success")
+    return redirect(url_for("calendars.index"), 303)
+
+
+def _followed(calendar_id: int, address: str, fetched: Fetched) -> Followed:
+    return Followed(
+        calendar_id=calendar_id,
+        address=address,
+        tried_at=now(),
+        **_fresh(fetched),
+    )
+
+
+def _fresh(fetched: Fetched) -> dict[str, Any]:
+    """What its row says once it has been read."""
+    following = now() + DAILY + uniform(-0.5, 0.5) * SPREAD  # noqa: S311 (no secret)
+    stamps: dict[str, Any] = {"refreshed_at": now(), "next_at": following}
+    if fetched.data is not None:
+        stamps |= {"etag": fetched.etag, "last_modified": fetched.last_modified}
+    return stamps | {"problem": "", "failures": 0}
+
+
+def _missed(heard: Reading) -> str:
+    if not heard.refused:
+        return ""
+    return f" {counted(len(heard.refused), 'appointment')} could not be read."
+
+
+@blueprint.route("/<int:calendar_id>/refresh/", methods=["POST"])
+@login_required
+async def refresh_now(calendar_id: int) -> ResponseReturnValue:
+    """Read it again now."""
+    calendar = await own_calendar(calendar_id)
+    if not calendar.is_followed:
+        return redirect(url_for("calendars.index"), 303)
+    problem = await _refresh_now(calendar.id)
+    if problem:
+        await flash(f"{called(calendar.name)} is as it was. {problem}", "error")
+    else:
+        await flash(f"{called(calendar.name)} has been refreshed.", "success")
+    return redirect(url_for("calendars.index"), 303)
+
+
+async def _refresh_now(calendar_id: int) -> str:
+    async with reading() as work:
+        tried = select(Followed.tried_at).where(Followed.calendar_id == calendar_id)
+        before = await work.scalar(tried)
+    if before is None or now() - before < AGAIN or not await _claim(calendar_id, before):
+        return TOO_SOON
+    return await refresh(calendar_id)
+
+
+# Reading
+
+
+async def refresh_due() -> None:
+    """Read those whose day has come, one after the other."""
+    async with reading() as work:
+        rows = (await work.execute(DUE, {"now": now()})).all()
+    for row in rows:
+        if await _claim(row.calendar_id, row.tried_at):
+            await refresh(row.calendar_id)
+
+
+async def _claim(calendar_id: int, before: datetime) -> bool:
+    mine = (Followed.calendar_id == calendar_id, Followed.tried_at == before)
+    claimed = update(Followed).where(*mine).values(tried_at=now(), next_at=now() + LEASE)
+    async with begin() as work:
+        return await work.scalar(claimed.returning(Followed.calendar_id)) is not None
+
+
+async def refresh(calendar_id: int) -> str:
+    """Bring a calendar to what lies at its address; the sentence why not, or nothing."""
+    async with reading() as work:
+        query = select(Followed, Calendar.user_id).join(Calendar)
+        found = (await work.execute(query.where(Followed.calendar_id == calendar_id))).first()
+    if found is None:
+        return ""
+    followed, user_id = found
+    try:
+        fetched, heard = await _read(followed.address, followed.etag, followed.last_modified)
+        values = _fresh(fetched)
+        if heard.refused:
+            values["problem"] = _missed(heard).strip()
+        await _bring(calendar_id, user_id, fetched, heard, values)
+    except (RefusedError, ChangedError) as refused:
+        problem = str(refused) if isinstance(refused, RefusedError) else CHANGED
+        await _note_failure(followed, problem)
+        return problem
+    return ""
+
+
+async def _read(address: str, etag: str = "", last_modified: str = "") -> tuple[Fetched, Reading]:
+    allows_private = current_app.config["FOLLOW_PRIVATE"] == "yes"
+    fetched = await fetch(address, etag, last_modified, allows_private=allows_private)
+    if fetched.data is None:
+        return fetched, Reading()
+    async with slots():
+        return fetched, await read_file(fetched.data)
+
+
+async def _bring(
+    calendar_id: int, user_id: int, fetched: Fetched, heard: Reading, values: dict[str, Any]
+) -> None:
+    plan, gone = Plan(calendar_id), list[Any]()
+    if fetched.data is not None:
+        plan = await planned(user_id, calendar_id, heard)
+        gone = await _vanished(calendar_id, heard)
+    async with begin() as work:
+        if fetched.data is not None and (plan or gone):
+            await _write(work, user_id, plan, gone)
+        mine = update(Followed).where(Followed.calendar_id == calendar_id)
+        await work.execute(mine.values(values))
+
+
+async def _write(work: AsyncSession, user_id: int, plan: Plan, gone: Sequence[Any]) -> None:
+    """One act, which is in no trash; its reminders stay silent."""
+    async with changes.act(work, user_id, changes.REFRESH) as act:
+        for one in plan.new:
+            if one.made is not None:
+                act.put(plan.calendar_id, one.made, is_silent=True)
+        for row, one in plan.changed:
+            if one.made is not None:
+                act.replace(row, one.made)
+        for row in gone:
+            act.delete(row)
+
+
+async def _vanished(calendar_id: int, heard: Reading) -> list[Any]:
+    """What is here, and not there any more."""
+    there = {one.made.columns["uid"] for one in heard.found if one.made}
+    columns = (Appointment.id, Appointment.calendar_id, Appointment.rev, Appointment.uid)
+    query = select(*columns).where(Appointment.calendar_id == calendar_id)
+    gone, last = [], ""
+    while True:
+        page = query.where(Appointment.uid > last).order_by(Appointment.uid).limit(storing.MANY)
+        async with reading() as work:
+            rows = (await work.execute(page)).all()
+        gone += [row for row in rows if row.uid not in there]
+        if len(rows) < storing.MANY:
+            return gone
+        last = rows[-1].uid
+
+
+async def _note_failure(followed: Followed, problem: str) -> None:
+    """It is tried again soon, and then daily."""
+    wait = WAITS[followed.failures] if followed.failures < len(WAITS) else DAILY
+    failed = {"problem": problem, "failures": followed.failures + 1, "next_at": now() + wait}
+    mine = update(Followed).where(Followed.calendar_id == followed.calendar_id)
+    async with begin() as work:
+        await work.execute(mine.values(failed))
+    log.info(
+        "calendar %s was not refreshed from %s", followed.calendar_id, host_of(followed.address)
+    )
