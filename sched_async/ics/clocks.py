@@ -5,6 +5,7 @@ what the text's own block says (VTIMEZONE).  One that is none of these has no ru
 anybody knows: it keeps its name, and its times are those of wherever one is.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
@@ -52,12 +53,23 @@ def known(name: str) -> Clock | None:
     return None
 
 
-class Clocks:
-    """The zones of one text."""
+def by_its_rules(block: str) -> tzinfo:
+    """The zone that a VTIMEZONE describes; takes milliseconds, so a file's are remembered."""
+    # By default it would be the first of this name that the process has seen.
+    parts = Calendar.from_ical(f"BEGIN:VCALENDAR\r\n{block}END:VCALENDAR\r\n").walk("VTIMEZONE")
+    zones = [part.to_tz(lookup_tzid=False) for part in parts if isinstance(part, Timezone)]
+    place: tzinfo = zones[0]
+    place.utcoffset(datetime(2030, 1, 1))
+    return place
 
-    def __init__(self, calendar: Part) -> None:
+
+class Clocks:
+    """The zones of one text; ``make`` makes those that only their own block knows."""
+
+    def __init__(self, calendar: Part, make: Callable[[str], tzinfo] = by_its_rules) -> None:
         blocks = calendar.parts("VTIMEZONE")
         self.blocks = {block.text("TZID"): block for block in blocks}
+        self.make = make
         self.own: dict[str, Clock] = {}
         self.used: set[str] = set()
         """Those of IANA's zones that its times are in."""
@@ -68,19 +80,11 @@ class Clocks:
             return clock
         if name not in self.own:
             block = self.blocks.get(name)
-            self.own[name] = Clock(name, _by_its_rules(block) if block else None)
+            self.own[name] = Clock(name, self._made(block) if block else None)
         return self.own[name]
 
-
-def _by_its_rules(block: Part) -> tzinfo:
-    whole = f"BEGIN:VCALENDAR\r\n{written(block)}END:VCALENDAR\r\n"
-    try:
-        parts = Calendar.from_ical(whole).walk("VTIMEZONE")
-        # By default it would be the first of this name that the process has seen.
-        zones: list[tzinfo] = [
-            part.to_tz(lookup_tzid=False) for part in parts if isinstance(part, Timezone)
-        ]
-        zones[0].utcoffset(datetime(2030, 1, 1))
-        return zones[0]
-    except Exception as error:
-        raise RefusedError(f"Its time zone {block.text('TZID')} cannot be read.") from error
+    def _made(self, block: Part) -> tzinfo:
+        try:
+            return self.make(written(block))
+        except Exception as error:
+            raise RefusedError(f"Its time zone {block.text('TZID')} cannot be read.") from error

@@ -109,10 +109,10 @@ def read(text: str) -> Part:
 def _lines(text: str) -> Iterator[Line]:
     for line in LINE_ENDS.split(FOLDED.sub("", text)):
         if line.strip():
-            yield _line(line)
+            yield line_of(line)
 
 
-def _line(text: str) -> Line:
+def line_of(text: str) -> Line:
     """Its name goes to the first ``;`` or ``:``, its value begins at a ``:`` outside of quotes."""
     colon, quote = text.find(":"), text.find('"')
     if 0 <= quote < colon:

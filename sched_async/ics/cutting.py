@@ -10,16 +10,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..errors import RefusedError
-from .content_lines import NOT_A_CALENDAR
+from .content_lines import NOT_A_CALENDAR, line_of, unescaped
 
 MOST_LINE = 64 * 1024  # bytes, unfolded
 MOST_COMPONENT = 256 * 1024  # bytes
 MOST_COMPONENTS = 20_000
 MOST_LINES = 1_000_000
 DEEPEST = 5
+OTHERS = ("VTODO", "VJOURNAL", "VFREEBUSY")
+OTHER = "OTHER"
 LINE_ENDS = re.compile(rb"\r\n|\n|\r")
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 NAMES = (b"NAME", b"X-WR-CALNAME")
+KEPT = {
+    name.encode(): name for name in ("UID", "SUMMARY", "DTSTART", "RRULE", "TZID", "X-LIC-LOCATION")
+}
+"""What is asked of a component before, or without, reading it."""
 TOO_LONG = f"It has a line of more than {MOST_LINE // 1024} KiB."
 TOO_LARGE = f"It is larger than {MOST_COMPONENT // 1024} KiB."
 TOO_DEEP = f"It has components inside of each other, more than {DEEPEST} deep."
@@ -35,21 +41,31 @@ class Component:
     name: str
     line: int
     """The number of its first line in the file."""
-    lines: list[bytes] = field(default_factory=list)
-    size: int = 0
+    body: bytearray = field(default_factory=bytearray)
+    """Its lines, each with a break behind it."""
+    kept: dict[str, bytes] = field(default_factory=dict)
+    """Its own first line of each name in KEPT."""
     refused: str = ""
 
     def add(self, line: bytes) -> None:
-        self.size += len(line)
         if len(line) > MOST_LINE:
             self.refuse(TOO_LONG)
-        if self.size > MOST_COMPONENT:
+        if len(self.body) + len(line) > MOST_COMPONENT:
             self.refuse(TOO_LARGE)
         if not self.refused:
-            self.lines.append(line)
+            self.body += line
+            self.body += b"\n"
 
     def refuse(self, sentence: str) -> None:
         self.refused = self.refused or sentence
+
+    def value(self, name: str) -> str:
+        """Of its first property of that name, if that is one of KEPT; as far as it can be read."""
+        line = self.kept.get(name, b"")
+        try:
+            return unescaped(line_of(line.decode("utf-8", "replace")).value).strip()
+        except RefusedError:
+            return ""
 
 
 @dataclass
@@ -90,12 +106,14 @@ class Cutter:
     def take(self, number: int, line: bytes) -> CalendarFile | None:
         """The calendar that ends with this line, if one does."""
         keyword, _, value = line[:80].partition(b":")
-        word = keyword.strip().upper()
+        word = keyword.partition(b";")[0].strip().upper()
         if word == b"BEGIN":
             self._begin(number, value.strip().upper())
         if self.one is not None:
             self.one.add(line)
-        elif self.calendar is not None and word.partition(b";")[0] in NAMES:
+            if word in KEPT and len(self.inside) == 2:
+                self.one.kept.setdefault(KEPT[word], line[:2048])
+        elif self.calendar is not None and word in NAMES:
             name = line.partition(b":")[2].decode("utf-8", "replace").strip()
             self.calendar.name = self.calendar.name or name
         return self._end() if word == b"END" and self.inside else None
@@ -137,7 +155,7 @@ class Cutter:
         elif one.name == "VTIMEZONE":
             self.calendar.zones.append(one)
         else:
-            self.calendar.others[one.name[:40]] += 1
+            self.calendar.others[one.name if one.name in OTHERS else OTHER] += 1
 
 
 def _unfolded(data: bytes) -> Iterator[tuple[int, bytes]]:

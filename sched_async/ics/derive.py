@@ -6,9 +6,9 @@ twice is the first.  It ends by the wall clock too, unless that were before its 
 less than a second after it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from hashlib import sha256
 from heapq import merge
 from itertools import takewhile
@@ -17,10 +17,10 @@ from typing import Any
 from ..errors import RefusedError
 from ..texts import searchable
 from .alarms import reminders_of
-from .clocks import FLOATING, Clock, Clocks
+from .clocks import FLOATING, Clock, Clocks, by_its_rules
 from .content_lines import NOT_A_CALENDAR, Line, Part, read
 from .recurrence import Rule, parsed
-from .spans import Moment, Span, moment, moments, span_of
+from .spans import OUT_OF_RANGE, Moment, Span, moment, moments, span_of
 
 VERSION = 2
 """Raise it whenever the same text would be derived differently."""
@@ -34,7 +34,7 @@ AHEAD = timedelta(days=2 * 366)
 MOST_OF_A_PERSON = 300_000  # occurrences
 FAR = timedelta(days=20 * 366)
 AT_LEAST = 10
-YEAR = timedelta(days=365)
+YEAR, DAY = timedelta(days=365), timedelta(days=1)
 TEXTS = ("SUMMARY", "LOCATION", "DESCRIPTION")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -52,13 +52,16 @@ class Derived:
     """Whether it has reminders at all, plain ones or others."""
 
 
-def derive(text: str, now: datetime) -> Derived:
+def derive(text: str, now: datetime, make_zone: Callable[[str], tzinfo] = by_its_rules) -> Derived:
     """All that is kept of one appointment; RefusedError for what cannot be kept.
 
     ``now`` decides how far a series without end is followed.
     """
-    series = Series(text)
-    occurrences, until = series.occurrences(now)
+    try:
+        series = Series(text, make_zone)
+        occurrences, until = series.occurrences(now)
+    except OverflowError:
+        raise RefusedError(OUT_OF_RANGE) from None
     if not occurrences:
         raise RefusedError(NO_DATES)
     columns = series.columns() | {"expanded_until": until}
@@ -73,10 +76,10 @@ def later(text: str, after: datetime, until: datetime, now: datetime) -> list[di
 class Series:
     """One appointment: its master, and those of its occurrences that differ."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, make_zone: Callable[[str], tzinfo] = by_its_rules) -> None:
         self.text = text
         self.calendar = _calendar(text)
-        self.clocks = Clocks(self.calendar)
+        self.clocks = Clocks(self.calendar, make_zone)
         events = self.calendar.parts("VEVENT")
         self.changed = [event for event in events if event.first("RECURRENCE-ID")]
         masters = [event for event in events if not event.first("RECURRENCE-ID")]
@@ -153,11 +156,13 @@ class Series:
     def _kept(self, now: datetime) -> tuple[list[datetime], datetime | None]:
         is_endless = bool(self.rules and self.rules[0].is_endless)
         soon, far = (self._begin(now) + span for span in (AHEAD, FAR))
+        near = self.clock.wall(soon) - 2 * DAY  # to ask the clocks for each would take long
         walls: list[datetime] = []
         for wall in self.walls():
-            instant = self.clock.instant(wall)
-            if is_endless and (instant >= far or (instant >= soon and len(walls) >= AT_LEAST)):
-                return walls, min(instant, far)
+            if is_endless and wall >= near:
+                instant = self.clock.instant(wall)
+                if instant >= far or (instant >= soon and len(walls) >= AT_LEAST):
+                    return walls, min(instant, far)
             walls.append(wall)
             self._refuse_too_many(walls, is_endless)
         return walls, None
@@ -267,9 +272,12 @@ class Changed:
         self.left_out_days = {
             one.wall.date() for one in left_out if one.is_date or series.span.start.is_date
         }
+        self.is_none = not (series.changed or left_out)
 
     def takes(self, wall: datetime) -> bool:
         """Whether the original is not shown; the one that stands for it learns its key."""
+        if self.is_none:
+            return False
         instant = self.series.clock.instant(wall)
         event = self.instants.get(instant) or self.days.get(wall.date())
         if event is not None:

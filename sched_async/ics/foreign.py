@@ -10,19 +10,21 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time
-from functools import partial
+from functools import lru_cache, partial
 
 from ..errors import RefusedError
-from .clocks import Clocks, known
+from .clocks import Clocks, by_its_rules, known
 from .content_lines import Line, Part, escaped, read
-from .cutting import CalendarFile, Component, calendars
-from .derive import MOST_OF_A_PERSON, Derived, derive
+from .counting import at_least
+from .cutting import TOO_LARGE, CalendarFile, Component, calendars
+from .derive import MOST_OF_A_PERSON, MOST_TEXT, Derived, derive
 from .ics_text import calendar_of
 from .recurrence import parts_of
 from .rules import until_value
 from .spans import Moment, moment
 
 Within = Callable[[Callable[[], None]], None]
+REMEMBERED = 50  # time zones that only their own block knows
 TZID = re.compile(r';TZID=("[^"]*"|[^;:]*)', re.IGNORECASE)
 TOO_MANY = f"The file holds more than {MOST_OF_A_PERSON:,} dates."
 NOT_UTF_8 = "It is not UTF-8 text."
@@ -63,80 +65,143 @@ def found(
     for calendar in calendars(data):
         summary.name = summary.name or calendar.name
         summary.others += calendar.others
-        for one in _appointments(calendar, now, within):
+        reader = Reader(calendar, now, within)
+        if dates + reader.at_least() > MOST_OF_A_PERSON:
+            raise RefusedError(TOO_MANY)
+        for one in reader.found():
             dates += len(one.made.occurrences) if one.made else 0
             if dates > MOST_OF_A_PERSON:
                 raise RefusedError(TOO_MANY)
             yield one
 
 
-def _appointments(calendar: CalendarFile, now: datetime, within: Within) -> Iterator[Found]:
-    zones = {part.text("TZID"): part for part in _readable(calendar.zones)}
-    groups: dict[str, list[tuple[Component, Part]]] = {}
-    for one in calendar.events:
-        try:
-            part = _part(one)
-        except RefusedError as refused:
-            yield Found(one.line, _title(one), refused=str(refused))
-            continue
-        groups.setdefault(part.text("UID").strip() or _uid(part), []).append((one, part))
-    for uid, group in groups.items():
-        newest, older = _versions([part for _, part in group])
-        lines = {id(part): one.line for one, part in group}
-        yield from (Found(lines[id(part)], part.text("SUMMARY"), refused=OLDER) for part in older)
-        found = Found(min(lines[id(part)] for part in newest), newest[0].text("SUMMARY"))
-        try:
-            within(partial(_make, found, uid, newest, zones, now))
-        except RefusedError as refused:
-            found.refused = str(refused)
-        yield found
+class Reader:
+    """Goes over one calendar, and never holds more than one appointment of it in parts."""
 
+    def __init__(self, calendar: CalendarFile, now: datetime, within: Within) -> None:
+        self.now, self.within = now, within
+        self.zones = {one.value("TZID"): one for one in calendar.zones}
+        self.make = lru_cache(REMEMBERED)(by_its_rules)
+        self.groups: dict[str, list[Component]] = {}
+        for one in calendar.events:
+            self.groups.setdefault(one.value("UID") or _uid(one), []).append(one)
 
-def _readable(components: Iterable[Component]) -> Iterator[Part]:
-    """Those that cannot be read are missed where somebody needs them."""
-    for one in components:
+    def at_least(self) -> int:
+        """How many dates there are without doubt; it takes no time to know."""
+        return sum(at_least(group, self.now) for group in self.groups.values())
+
+    def found(self) -> Iterator[Found]:
+        for uid, group in self.groups.items():
+            versions = Versions()
+            yield from self._versions(group, versions)
+            if not versions.newest:
+                continue
+            lines, events = zip(*versions.newest.values(), strict=True)
+            found = Found(min(lines), events[0].text("SUMMARY"))
+            try:
+                self.within(partial(self._make, found, uid, events))
+            except RefusedError as refused:
+                found.refused = str(refused)
+                self.make.cache_clear()  # one that was stopped may have left a lock behind
+            yield found
+
+    def _versions(self, group: Iterable[Component], versions: "Versions") -> Iterator[Found]:
+        for one in group:
+            try:
+                if older := versions.add(one.line, _part(one), len(one.body)):
+                    yield older
+            except RefusedError as refused:
+                yield Found(one.line, _title(one), refused=str(refused))
+
+    def _make(self, one: Found, uid: str, events: Sequence[Part]) -> None:
+        if not events[0].text("UID").strip():
+            one.changed.append(NEW_UID)
+            events[0].set("UID", Line("UID", "", escaped(uid)))
+        blocks = self._name_zones(events, one)
+        for event in events:
+            _end_rule(event, Clocks(Part("VCALENDAR", [*blocks]), self.make), one)
+        one.made = derive(calendar_of(*blocks, *events), self.now, self.make)
+
+    def _name_zones(self, events: Iterable[Part], one: Found) -> list[Part]:
+        """Give zones their names of IANA's; the blocks of those that have none."""
+        needed: dict[str, Part] = {}
+
+        def named(match: re.Match[str]) -> str:
+            name = match[1].strip('"')
+            clock = known(name) or known(self._place(name))
+            if clock is None or clock.name is None:
+                if name not in needed and name in self.zones:
+                    needed[name] = self._block(name)
+                return match[0]
+            if clock.name != name and NEW_ZONE not in one.changed:
+                one.changed.append(NEW_ZONE)
+            return f";TZID={clock.name}"
+
+        for event in events:
+            for line in event.lines:
+                if line.params:
+                    line.params = TZID.sub(named, line.params)
+        return list(needed.values())
+
+    def _block(self, name: str) -> Part:
         try:
-            yield _part(one)
+            return _part(self.zones[name])
         except RefusedError:
-            continue
+            raise RefusedError(f"Its time zone {name[:100]} cannot be read.") from None
+
+    def _place(self, name: str) -> str:
+        """Where it is, as some programs say."""
+        return self.zones[name].value("X-LIC-LOCATION") if name in self.zones else ""
+
+
+@dataclass
+class Versions:
+    """The newest of each that stands in a file more than once."""
+
+    newest: dict[str, tuple[int, Part]] = field(default_factory=dict)
+    """Each with its line, by which one of the series it is."""
+    size: int = 0
+
+    def add(self, number: int, part: Part, size: int) -> Found | None:
+        """The one that is older, if there is one."""
+        line = part.first("RECURRENCE-ID")
+        key = f"{line.param('TZID')} {line.value}" if line else ""
+        before = self.newest.get(key)
+        if before is not None and _age(part) < _age(before[1]):
+            return _older(number, part)
+        if before is None:
+            self.size += size
+            if self.size > 2 * MOST_TEXT:
+                raise RefusedError(TOO_LARGE)
+        self.newest[key] = number, part
+        return _older(*before) if before else None
+
+
+def _older(number: int, part: Part) -> Found:
+    return Found(number, part.text("SUMMARY"), refused=OLDER)
 
 
 def _part(one: Component) -> Part:
     if one.refused:
         raise RefusedError(one.refused)
     try:
-        text = b"\r\n".join(one.lines).decode()
+        text = one.body.decode()
     except UnicodeDecodeError:
         raise RefusedError(NOT_UTF_8) from None
-    whole = read(f"BEGIN:VCALENDAR\r\n{text}\r\nEND:VCALENDAR\r\n")
+    whole = read(f"BEGIN:VCALENDAR\r\n{text}END:VCALENDAR\r\n")
     (part,) = whole.parts(one.name)
     return part
 
 
 def _title(one: Component) -> str:
     """As far as it can be read, for the message that refuses it."""
-    for line in one.lines[:100]:
-        if line[:8].upper() in (b"SUMMARY:", b"SUMMARY;"):
-            return line.partition(b":")[2].decode("utf-8", "replace")[:200]
-    return ""
+    return one.value("SUMMARY")[:200]
 
 
-def _uid(part: Part) -> str:
+def _uid(one: Component) -> str:
     """From all that it says, so that a second import finds it again."""
-    lines = sorted(str(line) for line in part.lines if line.name != "DTSTAMP")
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
-
-
-def _versions(parts: Sequence[Part]) -> tuple[list[Part], list[Part]]:
-    """The newest of each that stands there more than once, and the others."""
-    newest: dict[str, Part] = {}
-    for part in parts:
-        line = part.first("RECURRENCE-ID")
-        key = f"{line.param('TZID')} {line.value}" if line else ""
-        if key not in newest or _age(part) >= _age(newest[key]):
-            newest[key] = part
-    kept = list(newest.values())
-    return kept, [part for part in parts if not any(part is one for one in kept)]
+    lines = sorted(line for line in one.body.split(b"\n") if line[:7].upper() != b"DTSTAMP")
+    return hashlib.sha256(b"\n".join(lines)).hexdigest()[:32]
 
 
 def _age(part: Part) -> tuple[int, str]:
@@ -144,47 +209,13 @@ def _age(part: Part) -> tuple[int, str]:
     return int(sequence) if sequence.isdecimal() else 0, part.text("LAST-MODIFIED")
 
 
-def _make(one: Found, uid: str, events: list[Part], zones: dict[str, Part], now: datetime) -> None:
-    if not events[0].text("UID").strip():
-        one.changed.append(NEW_UID)
-        events[0].set("UID", Line("UID", "", escaped(uid)))
-    blocks = _name_zones(events, zones, one)
-    for event in events:
-        _end_rule(event, blocks, one)
-    one.made = derive(calendar_of(*blocks, *events), now)
-
-
-def _name_zones(events: Iterable[Part], zones: dict[str, Part], one: Found) -> list[Part]:
-    """Give zones their names of IANA's; the blocks of those that have none."""
-    needed: dict[str, Part] = {}
-
-    def named(match: re.Match[str]) -> str:
-        name = match[1].strip('"')
-        block = zones.get(name)
-        place = block.text("X-LIC-LOCATION") if block else ""
-        clock = known(name) or known(place)
-        if clock is None or clock.name is None:
-            if block is not None:
-                needed[name] = block
-            return match[0]
-        if clock.name != name and NEW_ZONE not in one.changed:
-            one.changed.append(NEW_ZONE)
-        return f";TZID={clock.name}"
-
-    for event in events:
-        for line in event.lines:
-            if line.params:
-                line.params = TZID.sub(named, line.params)
-    return list(needed.values())
-
-
-def _end_rule(event: Part, blocks: list[Part], one: Found) -> None:
+def _end_rule(event: Part, clocks: Clocks, one: Found) -> None:
     """UNTIL as its start is: a date, UTC, or the time of wherever one is."""
     rule, begin = event.first("RRULE"), event.first("DTSTART")
     until = parts_of(rule.value).get("UNTIL") if rule else None
     if rule is None or begin is None or not until:
         return
-    start = moment(begin, Clocks(Part("VCALENDAR", [*blocks])))
+    start = moment(begin, clocks)
     value = until_value(_last(moment(Line("UNTIL", "", until), None), start))
     if value != until:
         rule.value = re.sub(r"(?i)(UNTIL=)[^;]*", rf"\g<1>{value}", rule.value)
@@ -199,7 +230,10 @@ def _last(until: Moment, start: Moment) -> Moment:
         return replace(start, wall=datetime.combine(until.wall, time(23, 59, 59)))
     if until.clock.place is None or start.clock.place is None:
         return replace(start, wall=until.wall)
-    return replace(start, wall=start.clock.wall(until.instant))
+    try:
+        return replace(start, wall=start.clock.wall(until.instant))
+    except OverflowError:  # the last day that there is, as some write “for ever”
+        return until
 
 
 def contents(text: str) -> list[str]:

@@ -9,11 +9,13 @@ from ..errors import RefusedError
 from .clocks import FLOATING, Clock, Clocks
 from .content_lines import Line, Part
 
-DATE, TIME = re.compile(r"\d{8}\Z"), re.compile(r"(\d{8})T(\d{6})(Z?)\Z")
+DATE = re.compile(r"(\d{4})(\d\d)(\d\d)\Z", re.ASCII)
+TIME = re.compile(r"(\d{4})(\d\d)(\d\d)[Tt](\d\d)(\d\d)(\d\d)([Zz]?)\Z", re.ASCII)
 DURATION = re.compile(
     r"([+-]?)P(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?:(\d{1,7})H)?(?:(\d{1,8})M)?(?:(\d{1,9})S)?)?\Z"
 )
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
+OUT_OF_RANGE = "Its times are out of range."
 ZULU = Clock("UTC", UTC)
 
 
@@ -51,7 +53,7 @@ class Span:
                 end = start + self.exact
             return start, max(end, start + SECOND)
         except OverflowError:
-            raise RefusedError("Its times are out of range.") from None
+            raise RefusedError(OUT_OF_RANGE) from None
 
     def last_wall(self) -> datetime:
         """The end as a form shows it: of whole days the last."""
@@ -96,15 +98,17 @@ def moments(event: Part, name: str, clocks: Clocks) -> Iterator[Moment]:
 
 def _moment(value: str, zone: str, clocks: Clocks | None) -> Moment:
     try:
-        if DATE.match(value):
-            return Moment(datetime.strptime(value, "%Y%m%d"), FLOATING, is_date=True)
-        found = TIME.match(value.upper())
+        if found := DATE.match(value):
+            year, month, day = map(int, found.groups())
+            return Moment(datetime(year, month, day), FLOATING, is_date=True)
+        found = TIME.match(value)
         if found is None:
             raise ValueError
-        wall = datetime.strptime(found[1] + found[2], "%Y%m%d%H%M%S")
+        year, month, day, hour, minute, second = map(int, found.groups()[:6])
+        wall = datetime(year, month, day, hour, minute, second)
     except ValueError:
         raise RefusedError(f"It has a date that cannot be read: {value[:20]}.") from None
-    if found[3]:
+    if found[7]:
         return Moment(wall, ZULU)
     return Moment(wall, clocks.named(zone) if zone and clocks else FLOATING)
 

@@ -17,7 +17,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import Row
@@ -27,8 +26,8 @@ from ..appointments import changes, storing
 from ..database import reading as reading_session
 from ..errors import RefusedError
 from ..ics import child
-from ..ics.derive import Derived
 from ..ics.foreign import Found, contents
+from ..ics.rows import found_of
 from ..models import Appointment
 
 MOST_BYTES = 10 * 1024 * 1024
@@ -122,22 +121,16 @@ async def _feed(pipe: StreamWriter, data: bytes) -> None:
 async def _hear(answer: StreamReader, tell: Callable[[int], object]) -> Reading:
     heard = Reading()
     async for line in answer:
-        row = await asyncio.to_thread(json.loads, line, object_hook=_plain)
+        row = await asyncio.to_thread(json.loads, line)
         if "error" in row:
             raise RefusedError(row["error"])
         if "others" in row:
             heard.name, heard.others = row["name"], Counter(row["others"])
             heard.found.sort(key=lambda one: one.line)
             return heard
-        made = row.pop("made", None)
-        derived = Derived(**made | {"zones": frozenset(made["zones"])}) if made else None
-        heard.found.append(Found(**row, made=derived))
+        heard.found.append(await asyncio.to_thread(found_of, row))
         tell(len(heard.found))
     raise RefusedError(TOO_MUCH)
-
-
-def _plain(value: dict[str, Any]) -> Any:
-    return datetime.fromisoformat(value["time"]) if value.keys() == {"time"} else value
 
 
 async def planned(user_id: int, calendar_id: int, heard: Reading) -> Plan:

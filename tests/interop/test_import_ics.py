@@ -13,12 +13,15 @@ from quart import Quart
 from sched_async.appointments.undo import undo
 from sched_async.database import begin
 from sched_async.errors import RefusedError
+from sched_async.ics import counting
+from sched_async.ics.cutting import calendars
 from sched_async.ics.foreign import Found, Summary, contents, found
 from sched_async.interop import importing
 from sched_async.interop.import_ics import read_file
 from sched_async.models import Act, Appointment, Calendar, User
 
 from ..rows import all_rows
+from ..tables import each
 from .corpus import EXAMPLES, Example, calendar, event
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -76,6 +79,13 @@ def test_a_refused_one_is_named_by_its_line_and_title() -> None:
 
 
 BAD = "DTSTART:20261130T080000Z\nSUMMARY:{}"
+
+
+def repeated(times: int, rule: str) -> bytes:
+    lines = ("DTSTART;TZID=Europe/Berlin:20261130T080000", f"RRULE:{rule}")
+    return calendar(*(event(*lines, uid=str(number)) for number in range(times))).encode()
+
+
 HOSTILE = [
     (b"", "This is not calendar data."),
     (b"PK\x03\x04" * 1000, "This is not calendar data."),
@@ -83,6 +93,9 @@ HOSTILE = [
     (calendar(*(event("DTSTART:20261130T080000Z", uid=str(n)) for n in range(20_001))).encode(),
      "The file holds more than 20,000 appointments."),
     (b"x" * (10 * 1024 * 1024 + 1), "The file is larger than 10 MB."),
+    (b"BEGIN:VCALENDAR\n" + b"A\n" * 1_000_001, "The file has more than 1,000,000 lines."),
+    (repeated(500, "FREQ=DAILY"), "The file holds more than 300,000 dates."),
+    (repeated(500, "FREQ=HOURLY;BYMONTH=2;BYMONTHDAY=30"), "This file takes too long to read."),
 ]  # fmt: skip
 
 
@@ -104,6 +117,10 @@ EVIL = [
      + "\nRRULE:FREQ=DAILY;COUNT=999999999", "It repeats more than 10,000 times"),
     ("DTSTART:20261130T080000Z\nRRULE:FREQ=DAILY;COUNT=" + "9" * 5000, "This rule"),
     ("DTSTART:20261130T080000Z\nBEGIN:VALARM\nTRIGGER:-PT5M\nREPEAT:4294967296\nEND:VALARM", ""),
+    ("DTSTART:20261130T080000Z\nRRULE:FREQ=HOURLY;BYMONTH=2;BYMONTHDAY=30",
+     "Its rule of repetition takes too long to follow."),
+    ("DTSTART:99991230T080000Z\nRRULE:FREQ=DAILY;COUNT=9", "Its times are out of range."),
+    ("DTSTART;TZID=America/New_York:20261130T080000\nRRULE:FREQ=YEARLY;UNTIL=99991231T235959Z", ""),
 ]  # fmt: skip
 
 
@@ -114,6 +131,42 @@ async def test_hostile_ones_are_refused_by_themselves_and_soon() -> None:
         assert one.refused.startswith(said), one
         assert bool(one.refused) == bool(said), one
     assert heard.found[-1].made is not None
+
+
+BERLIN = "DTSTART;TZID=Europe/Berlin:20261130T080000"
+RULES = [
+    (BERLIN, "FREQ=DAILY", 725),
+    (BERLIN, "FREQ=DAILY;INTERVAL=3", 240),
+    (BERLIN, "FREQ=DAILY;COUNT=10000", 9999),
+    (BERLIN, "FREQ=DAILY;UNTIL=20270131", 55),
+    (BERLIN, "FREQ=DAILY;BYDAY=MO,TU,WE", 300),
+    (BERLIN, "FREQ=DAILY;INTERVAL=7;BYDAY=TU;COUNT=10", 0),
+    (BERLIN, "FREQ=WEEKLY;BYDAY=MO,FR,FR", 200),
+    (BERLIN, "FREQ=WEEKLY;WKST=SU", 100),
+    (BERLIN, "FREQ=HOURLY;UNTIL=20261231T000000Z", 600),
+    (BERLIN, "FREQ=YEARLY", 0),
+    (BERLIN, "FREQ=DAILY;COUNT=2;UNTIL=20261130", 0),
+    (BERLIN, "FREQ=DAILY;BYSETPOS=1", 0),
+    (f"EXDATE:20261201T070000Z,20261202T070000Z\n{BERLIN}", "FREQ=DAILY;COUNT=9", 5),
+    ("DTSTART;VALUE=DATE:20280101", "FREQ=DAILY", 725),
+]
+
+
+@each(("lines", "rule", "at_least"), RULES)
+def test_no_more_dates_are_counted_ahead_than_there_are(
+    lines: str, rule: str, at_least: int
+) -> None:
+    data = calendar(event(*lines.split("\n"), f"RRULE:{rule}")).encode()
+    (file,) = calendars(data)
+    counted = counting.at_least(file.events, NOW)
+    assert at_least <= counted <= len(starts(read(data)[0]))
+
+
+def test_its_own_uid_is_not_the_one_of_an_alarm() -> None:
+    alarm = ("BEGIN:VALARM", "UID:alarm", "TRIGGER:-PT5M", "END:VALARM")
+    lines = (*alarm, "SUMMARY:Late", 'UID;X-A="a:b":m\\,n')
+    some, _ = read(calendar(event("DTSTART:20261130T080000Z", *lines, uid="")).encode())
+    assert [one.made.columns["uid"] for one in some if one.made] == ["m,n"]
 
 
 async def test_the_loop_is_free_while_a_file_is_read() -> None:
