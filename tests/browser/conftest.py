@@ -15,7 +15,9 @@ from .visitor import HEIGHT, USUAL, Visitor, Window
 
 NAMED_HOST = "sched.test"
 SCREENSHOTS = Path(__file__).with_name("test_screenshots.py")
-ONLY_IN_CI = [Path(__file__).with_name(f"test_{name}.py") for name in ("calendars", "series")]
+ONLY_IN_CI = [
+    Path(__file__).with_name(f"test_{name}.py") for name in ("calendars", "print", "series")
+]
 ARGUMENTS = [
     "--disable-gpu",
     "--no-first-run",

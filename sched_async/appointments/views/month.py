@@ -112,7 +112,7 @@ def _chip(placed: Placed, day: date, base: str) -> Chip:
     entry: Entry = placed.entry
     href = f"{base}{entry.path}"
     if entry.is_bar:
-        classes = f"bar {entry.calendar.color} {placed.classes}"
+        classes = f"bar {entry.calendar.color}{entry.fixed} {placed.classes}"
         return Chip(classes, href, "", entry.name, entry.said(day))
     classes = f"timed {entry.classes} {placed.classes}"
     return Chip(classes, href, entry.short_start, entry.name, entry.said(entry.first_day))

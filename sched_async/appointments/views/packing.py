@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
-STEPS = (2, 3, 4, 5, 6, 8)
-"""How many lanes a window may have room for."""
+STEPS = (2, 3, 4, 5, 6, 8, 16)
+"""How many lanes a window may have room for, and last a sheet of paper."""
 MOST_LANES = STEPS[-1]
 SHORTEST = 30  # minutes: less has no room for a line of text
 NEAR = 30  # minutes within which two that begin stand beside each other
