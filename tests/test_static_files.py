@@ -19,6 +19,7 @@ FILES = {
     "calendar.css": "text/css",
     "sched.mjs": "text/javascript",  # or the older application/javascript
     "calendar.mjs": "text/javascript",
+    "print.css": "text/css",
     "favicon.svg": "image/svg+xml",
 }
 EACH = pytest.mark.parametrize("name", FILES)
