@@ -23,6 +23,8 @@ async def test_a_person_can_keep_calendars_and_take_back_what_went_wrong(
         await undoes_an_edit_although_there_was_another(visitor)
         await was_overtaken_by_another_tab(visitor)
         await undoes_a_deletion(visitor)
+        await makes_an_address_of_it(visitor)
+        await cannot_follow_a_private_address(visitor)
         await deletes_the_calendar(visitor)
         await finds_it_in_the_trash(visitor)
 
@@ -90,6 +92,30 @@ async def undoes_a_deletion(visitor: Visitor) -> None:
     assert "Undone. “Rehearsal” is as before." in await visitor.text(".flash")
     await visitor.visit("/appointments/")
     assert CHOIR in await visitor.text()
+
+
+async def makes_an_address_of_it(visitor: Visitor) -> None:
+    await visitor.press("header a:has-text('Calendars')")
+    await visitor.press(f"main a:has-text('{CHOIR[:5]}')")
+    await visitor.press("main a:has-text('Subscribe')")
+    await visitor.press("main button:has-text('Create address')")
+    await visitor.look("an address, once")
+    address = await visitor.page.input_value("#address")
+    answer = await visitor.page.context.request.get(address)
+    assert "SUMMARY:Rehearsal" in await answer.text()
+    await visitor.press("main a:has-text('Done')")
+    await visitor.look()
+    await visitor.press("main button:has-text('Remove')")
+    assert (await visitor.page.context.request.get(address)).status == 404
+
+
+async def cannot_follow_a_private_address(visitor: Visitor) -> None:
+    await visitor.page.goto(visitor.base_url + "/calendars/follow/")
+    await visitor.fill(address=f"{visitor.base_url}/feeds/x.ics")
+    with visitor.expecting(422):
+        await visitor.send()
+        await visitor.look()
+    assert "private network" in await visitor.text("#address-problem")
 
 
 async def deletes_the_calendar(visitor: Visitor) -> None:
