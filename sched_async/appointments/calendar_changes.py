@@ -161,10 +161,10 @@ async def _lock(db: AsyncSession, user_id: int) -> None:
 
 
 async def add_for_import(
-    db: AsyncSession, user_id: int, name: str, others: Sequence[Any]
+    db: AsyncSession, user_id: int, name: str, others: Sequence[Any], color: str = ""
 ) -> Calendar:
-    """A new calendar in a colour that the ``others`` do not have."""
-    return await add(db, user_id, name, next_color([one.color for one in others]))
+    """A new calendar, else in a colour that the ``others`` do not have."""
+    return await add(db, user_id, name, color or next_color([one.color for one in others]))
 
 
 def next_color(used: list[str]) -> str:

@@ -21,7 +21,8 @@ OTHERS = ("VTODO", "VJOURNAL", "VFREEBUSY")
 OTHER = "OTHER"
 LINE_ENDS = re.compile(rb"\r\n|\n|\r")
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-NAMES = (b"NAME", b"X-WR-CALNAME")
+FACTS = {b"NAME": "name", b"X-WR-CALNAME": "name", b"COLOR": "color"}
+"""What a calendar says of itself."""
 KEPT = {
     name.encode(): name for name in ("UID", "SUMMARY", "DTSTART", "RRULE", "TZID", "X-LIC-LOCATION")
 }
@@ -60,12 +61,16 @@ class Component:
         self.refused = self.refused or sentence
 
     def value(self, name: str) -> str:
-        """Of its first property of that name, if that is one of KEPT; as far as it can be read."""
-        line = self.kept.get(name, b"")
-        try:
-            return unescaped(line_of(line.decode("utf-8", "replace")).value).strip()
-        except RefusedError:
-            return ""
+        """Of its first property of that name, if that is one of KEPT."""
+        return _value(self.kept.get(name, b""))
+
+
+def _value(line: bytes) -> str:
+    """As far as it can be read."""
+    try:
+        return unescaped(line_of(line.decode("utf-8", "replace")).value).strip()
+    except RefusedError:
+        return ""
 
 
 @dataclass
@@ -73,6 +78,7 @@ class CalendarFile:
     """One VCALENDAR of a file, which can have several."""
 
     name: str = ""
+    color: str = ""
     events: list[Component] = field(default_factory=list)
     zones: list[Component] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
@@ -113,9 +119,10 @@ class Cutter:
             self.one.add(line)
             if word in KEPT and len(self.inside) == 2:
                 self.one.kept.setdefault(KEPT[word], line[:2048])
-        elif self.calendar is not None and word in NAMES:
-            name = line.partition(b":")[2].decode("utf-8", "replace").strip()
-            self.calendar.name = self.calendar.name or name
+        elif self.calendar is not None and word in FACTS:
+            fact = FACTS[word]
+            if not getattr(self.calendar, fact):
+                setattr(self.calendar, fact, _value(line))
         return self._end() if word == b"END" and self.inside else None
 
     def rest(self) -> CalendarFile | None:

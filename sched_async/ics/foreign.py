@@ -48,9 +48,11 @@ class Found:
 
 @dataclass
 class Summary:
-    """What else a file holds: its name, and what is not taken."""
+    """What else a file holds: its name and colour, and what is not taken."""
 
     name: str = ""
+    color: str = ""
+    """As CSS names it (RFC 7986)."""
     others: Counter[str] = field(default_factory=Counter)
 
 
@@ -64,6 +66,7 @@ def found(
     dates = 0
     for calendar in calendars(data):
         summary.name = summary.name or calendar.name
+        summary.color = summary.color or calendar.color
         summary.others += calendar.others
         reader = Reader(calendar, now, within)
         if dates + reader.at_least() > MOST_OF_A_PERSON:

@@ -38,7 +38,7 @@ PROFILE_FIELDS = (
     "needs_second_factor",
     "has_second_factor",
 )
-CALENDAR_FIELDS = ("name", "color", "is_hidden")
+CALENDAR_FIELDS = ("name", "color", "is_hidden", "is_followed")
 APPOINTMENT_FIELDS = (
     "uid",
     "title",

@@ -23,6 +23,16 @@ CSS_COLORS = {
 """The names of CSS that come next to ours, each for one: RFC 7986 knows no others."""
 
 
+def color_of(css: str) -> str:
+    """Ours, for one of those that we write; or nothing.
+
+    >>> color_of("SlateBlue"), color_of("#4b0082")
+    ('indigo', '')
+    """
+    ours = {name: color for color, name in CSS_COLORS.items()}
+    return ours.get(css.strip().lower(), "")
+
+
 def head(name: str = "", color: str = "", *, again: bool = False) -> bytes:
     """The beginning, with what a calendar is called, for new programs and for old ones.
 

@@ -29,6 +29,7 @@ from ..ics import child
 from ..ics.foreign import Found, contents
 from ..ics.rows import found_of
 from ..models import Appointment
+from .ics import color_of
 
 MOST_BYTES = 10 * 1024 * 1024
 TOO_LARGE = f"The file is larger than {MOST_BYTES // 1024 // 1024} MB."
@@ -44,6 +45,8 @@ class Reading:
 
     found: list[Found] = field(default_factory=list)
     name: str = ""
+    color: str = ""
+    """Of ours, if it is one of these."""
     others: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -126,6 +129,7 @@ async def _hear(answer: StreamReader, tell: Callable[[int], object]) -> Reading:
             raise RefusedError(row["error"])
         if "others" in row:
             heard.name, heard.others = row["name"], Counter(row["others"])
+            heard.color = color_of(row["color"])
             heard.found.sort(key=lambda one: one.line)
             return heard
         heard.found.append(await asyncio.to_thread(found_of, row))

@@ -110,7 +110,7 @@ async def preview(token: str) -> ResponseReturnValue:
     form, problem = ImportForm(await request.form), ""
     if request.method == "POST" and form.validate():
         try:
-            return await _import(upload, plan, reminding=form.reminders.data)
+            return await _import(upload, plan, heard.color, reminding=form.reminders.data)
         except (ChangedError, TakenError, RefusedError) as error:
             await db.rollback()
             problem = str(error) if isinstance(error, RefusedError) else CHANGED
@@ -171,12 +171,14 @@ def _name(upload: Upload, calendars: Sequence[Any]) -> str:
     return next(one for one in names if calendar_changes.named(calendars, one) is None)
 
 
-async def _import(upload: Upload, plan: Plan, *, reminding: bool) -> ResponseReturnValue:
+async def _import(
+    upload: Upload, plan: Plan, color: str, *, reminding: bool
+) -> ResponseReturnValue:
     user_id = current_user.user_id
     if upload.calendar_id == NEW and plan:
         calendars = await own_calendars()
         name = _name(upload, calendars)
-        made = await calendar_changes.add_for_import(db, user_id, name, calendars)
+        made = await calendar_changes.add_for_import(db, user_id, name, calendars, color)
         plan.calendar_id = made.id
     act_id = await take_in(db, user_id, plan, reminding=reminding) if plan else 0
     await db.execute(delete(Upload).where(Upload.user_id == user_id))

@@ -35,7 +35,9 @@ async def run(path: Path, email: str, name: str, *, dry_run: bool, reminding: bo
     if plan and not dry_run:
         async with begin() as db:
             if into is None:
-                made = await calendar_changes.add_for_import(db, user.id, name, calendars)
+                made = await calendar_changes.add_for_import(
+                    db, user.id, name, calendars, heard.color
+                )
                 plan.calendar_id = made.id
             await take_in(db, user.id, plan, reminding=reminding)
     return f"{_summary(plan, heard)}{' Nothing has been changed.' if dry_run else ''}"
