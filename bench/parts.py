@@ -16,11 +16,12 @@ from quart import Quart, render_template
 from bench import filling
 from sched_async.accounts import sessions
 from sched_async.accounts.sessions import current_user, new_session
+from sched_async.accounts.tokens import hash_token, new_token
 from sched_async.app import create_app
 from sched_async.appointments.listing import read_page
 from sched_async.database import begin
 from sched_async.lifespan import working
-from sched_async.models import User
+from sched_async.models import Feed, User
 
 Work = Callable[[], Awaitable[Any]]
 ROUNDS = 5
@@ -45,6 +46,7 @@ class Asking:
         self.app = app
         self.path = "/"
         self.cookies = cookies
+        self.etag = ""
 
     def scope(self) -> dict[str, Any]:
         return {
@@ -57,7 +59,8 @@ class Asking:
             "raw_path": self.path.encode(),
             "query_string": b"",
             "root_path": "",
-            "headers": [(b"host", b"localhost:8000"), (b"cookie", self.cookies.encode())],
+            "headers": [(b"host", b"localhost:8000"), (b"cookie", self.cookies.encode())]
+            + ([(b"if-none-match", self.etag.encode())] if self.etag else []),
             "client": ("127.0.0.1", 50000),
             "server": ("127.0.0.1", 8000),
             "extensions": {},
@@ -75,7 +78,8 @@ class Asking:
             sent.append(message)
 
         await self.app(self.scope(), receive, send)  # type: ignore[arg-type]
-        assert sent[0]["status"] == 200, (self.path, sent[0])
+        assert sent[0]["status"] == (304 if self.etag else 200), (self.path, sent[0])
+        self.headers = dict(sent[0]["headers"])
         if cookie := dict(sent[0]["headers"]).get(b"set-cookie"):
             self.cookies += "; " + cookie.decode().partition(";")[0]
 
@@ -90,6 +94,14 @@ async def sign_in(app: Quart, number: int = 1) -> str:
     return f"{extension.cookie_name}={extension.dump_token(token)}"
 
 
+async def subscribe() -> str:
+    """Where another program reads the first calendar."""
+    token = new_token()
+    async with begin() as work:
+        work.add(Feed(calendar_id=1, is_busy_only=False, token_hash=hash_token(token)))
+    return f"/feeds/{token}.ics"
+
+
 async def measure(folder: Path, count: int) -> None:
     app = create_app({"DATA_DIR": folder, "PUBLIC_URL": "http://localhost:8000"})
     async with working(app):
@@ -100,6 +112,10 @@ async def measure(folder: Path, count: int) -> None:
         for page in ("/health/live", "/appointments/", shown, f"{shown}edit/", month):
             asking.path = page
             print(f"{page}: {await processor_time(asking.ask, count):.2f} ms")
+        asking.path = await subscribe()
+        print(f"subscription, whole: {await processor_time(asking.ask, count):.2f} ms")
+        asking.etag = asking.headers[b"etag"].decode()
+        print(f"subscription, unchanged: {await processor_time(asking.ask, count):.2f} ms")
         async with app.test_request_context("/appointments/", headers={"Cookie": cookies}):
             print(f"session: {await processor_time(sessions.load_user, count):.2f} ms")
             user = current_user.known()
