@@ -88,6 +88,8 @@ async def act(
 async def _write(db: AsyncSession, made: Act) -> None:
     """As little as can be stands between the lock of a calendar and the commit."""
     user_id, growth = made.row["user_id"], Growth(made.steps)
+    used = set(chain(*(step.derived.zones for step in made.steps if step.derived)))
+    await zones.prepare(used)
     if max(growth.more) > 0:
         await refuse_too_much(user_id, growth.more)
     revs = await _lock(db, made, growth)
@@ -95,13 +97,12 @@ async def _write(db: AsyncSession, made: Act) -> None:
     await _refuse_taken(db, made.steps)
     growth = await _apply(db, made.steps, revs)
     made.id = await _record(db, made)
-    rows = [row for step in made.steps for row in _changes(step, made.id)]
-    if rows:
-        await db.execute(insert(changes), rows)
+    for some in storing.batches(row for step in made.steps for row in _changes(step, made.id)):
+        await db.execute(insert(changes), some)
     await reminders.keep(db, user_id, made.steps)
     await _count(db, made, growth)
     await _remember(db, made)
-    for zone in sorted(set(chain(*(step.derived.zones for step in made.steps if step.derived)))):
+    for zone in sorted(used):
         await zones.note(db, zone)
 
 
@@ -315,4 +316,5 @@ async def _remember(db: AsyncSession, made: Act) -> None:
             index_elements=["user_id", "submission"],
             set_={"appointment_id": query.excluded.appointment_id},
         )
-        await db.execute(query, rows)
+        for some in storing.batches(rows):
+            await db.execute(query, some)

@@ -79,16 +79,15 @@ async def keep(db: AsyncSession, user_id: int, steps: Sequence[Step]) -> None:
     What was due in the minute before may not have been seen to yet.
     """
     written = [step for step in steps if step.derived is not None and step.target is not None]
-    loud = [step for step in written if step.derived and step.derived.rings and not step.silent]
-    quiet = [step.id or 0 for step in written if step not in loud and step.before is not None]
+    loud = [step.id for step in written if step.derived and step.derived.rings and not step.silent]
+    quiet = {step.id or 0 for step in written if step.before is not None}.difference(loud)
     for some in storing.batches(quiet):
         await db.execute(delete(Reminder).where(Reminder.appointment_id.in_(some)))
     moment = now()
     lately = moment - timedelta(minutes=1)
     values = {"owner": user_id, "now": moment, "lately": lately}
-    if loud:
-        rows = [{"of": step.id, **values} for step in loud]
-        await db.execute(_keep(db.get_bind().dialect.name), rows)
+    for some in storing.batches({"of": number, **values} for number in loud):
+        await db.execute(_keep(db.get_bind().dialect.name), some)
 
 
 @cache

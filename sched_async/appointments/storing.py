@@ -26,10 +26,10 @@ COUNTED = select(occurrences.c.appointment_id).where(occurrences.c.appointment_i
 
 async def add(db: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> list[int]:
     """Insert appointments; gives their numbers, in the same order."""
-    if not rows:
-        return []
-    found = await db.execute(ADD, list(rows))
-    return list(found.scalars())
+    ids = list[int]()
+    for some in batches(rows):
+        ids += (await db.execute(ADD, some)).scalars()
+    return ids
 
 
 async def change(db: AsyncSession, appointment_id: int, values: Mapping[str, Any]) -> None:

@@ -31,6 +31,7 @@ NOTE = text(
     "DO UPDATE SET fingerprint = '' WHERE zone.fingerprint <> excluded.fingerprint"
 )
 KEPT = select(Zone.fingerprint).where(Zone.name == bindparam("name"))
+PREPARED: set[str] = set()
 log = logging.getLogger("sched_async.zones")
 
 
@@ -47,6 +48,13 @@ def fingerprint(zone: str) -> str:
     instants = (FIRST, *changes(zone, FIRST, LAST))
     rules = [(instant.timestamp(), instant.astimezone(place).utcoffset()) for instant in instants]
     return hashlib.sha256(repr(rules).encode()).hexdigest()
+
+
+async def prepare(zones: Collection[str]) -> None:
+    """Work out the fingerprints before a lock is taken, each once: it takes a while."""
+    for zone in sorted(set(zones) - PREPARED):
+        await asyncio.to_thread(fingerprint, zone)
+        PREPARED.add(zone)
 
 
 async def note(session: AsyncSession, zone: str) -> None:
@@ -82,7 +90,8 @@ def _is_in(zones: Collection[str]) -> ColumnElement[bool]:
 async def _changed() -> set[str]:
     async with reading() as session:
         kept = {zone.name: zone.fingerprint for zone in await session.scalars(select(Zone))}
-    now = {zone: await asyncio.to_thread(fingerprint, zone) for zone in kept}
+    await prepare(kept)
+    now = {zone: fingerprint(zone) for zone in kept}
     return {zone for zone, found in now.items() if found and found != kept[zone]}
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import Select, and_, func, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from ..database import reading
+from ..gently import gently
 from ..ics.content_lines import Part, read
 from ..ics.derive import FAR
 from ..models import Appointment, Occurrence
@@ -45,7 +46,7 @@ class Events:
 
     def add(self, rows: Sequence[Any]) -> None:
         """Those that are not there yet: several calendars can hold one of the same UID."""
-        for row in rows:
+        for row in gently(rows):
             if row.uid not in self.uids:
                 self.uids.add(row.uid)
                 calendar = self.shape(read(row.ics))

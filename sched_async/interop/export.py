@@ -18,6 +18,7 @@ from sqlalchemy import select
 from ..accounts.activity import EVENTS
 from ..accounts.factors import ways_in
 from ..appointments.reading import calendars_of
+from ..gently import gently
 from ..models import Activity, Appointment, KnownBrowser, LoginSession, User
 from . import calendar_file, file_names
 from .calendar_file import IN_MEMORY, batches, in_calendars
@@ -109,7 +110,7 @@ async def _write_account(
 def _write_rows(
     entry: IO[bytes], between: bytes, rows: Sequence[Any], describe: Callable[[Any], Facts]
 ) -> None:
-    entry.write(between + b",\n".join(_as_json(describe(row)) for row in rows))
+    entry.write(between + b",\n".join(_as_json(describe(row)) for row in gently(rows)))
 
 
 def _parts(user_id: int, calendar_ids: Sequence[int]) -> tuple[Part, ...]:

@@ -14,7 +14,7 @@ import signal
 import sys
 from asyncio import StreamReader, StreamWriter
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ..appointments import changes, storing
 from ..database import reading as reading_session
 from ..errors import RefusedError
+from ..gently import gently
 from ..ics import child
 from ..ics.foreign import Found, contents
 from ..ics.rows import found_of
@@ -36,6 +37,7 @@ TOO_LARGE = f"The file is larger than {MOST_BYTES // 1024 // 1024} MB."
 TOO_MUCH = "This file takes too long, or too much memory, to read."
 CHILD = ("-P", child.__file__)
 WAIT = 2 * child.SECONDS
+BATCH = 64 * 1024  # bytes of the child's answer
 LINE = 32 * 1024 * 1024  # bytes of the child's answer for one appointment
 
 
@@ -48,6 +50,7 @@ class Reading:
     color: str = ""
     """Of ours, if it is one of these."""
     others: Counter[str] = field(default_factory=Counter)
+    is_whole: bool = False
 
     @property
     def refused(self) -> list[Found]:
@@ -123,18 +126,36 @@ async def _feed(pipe: StreamWriter, data: bytes) -> None:
 
 async def _hear(answer: StreamReader, tell: Callable[[int], object]) -> Reading:
     heard = Reading()
+    async for lines in _batches(answer):
+        await asyncio.to_thread(_take, lines, heard)
+        tell(len(heard.found))
+    if not heard.is_whole:
+        raise RefusedError(TOO_MUCH)
+    heard.found.sort(key=lambda one: one.line)
+    return heard
+
+
+async def _batches(answer: StreamReader) -> AsyncIterator[list[bytes]]:
+    """A thread for each line would take longer than what it does."""
+    some, size = list[bytes](), 0
     async for line in answer:
-        row = await asyncio.to_thread(json.loads, line)
+        some.append(line)
+        size += len(line)
+        if size >= BATCH:
+            yield some
+            some, size = [], 0
+    yield some
+
+
+def _take(lines: Sequence[bytes], heard: Reading) -> None:
+    for row in map(json.loads, gently(lines)):
         if "error" in row:
             raise RefusedError(row["error"])
         if "others" in row:
-            heard.name, heard.others = row["name"], Counter(row["others"])
+            heard.name, heard.others, heard.is_whole = row["name"], Counter(row["others"]), True
             heard.color = color_of(row["color"])
-            heard.found.sort(key=lambda one: one.line)
-            return heard
-        heard.found.append(await asyncio.to_thread(found_of, row))
-        tell(len(heard.found))
-    raise RefusedError(TOO_MUCH)
+        else:
+            heard.found.append(found_of(row))
 
 
 async def planned(user_id: int, calendar_id: int, heard: Reading) -> Plan:
@@ -142,18 +163,17 @@ async def planned(user_id: int, calendar_id: int, heard: Reading) -> Plan:
     plan = Plan(calendar_id)
     wanted = {one.made.columns["uid"]: one for one in heard.found if one.made}
     there = {row.uid: row async for row in _there(user_id, calendar_id, list(wanted))}
-    for uid, one in wanted.items():
-        if uid not in there:
-            plan.new.append(one)
-        elif await asyncio.to_thread(_is_same, there[uid].ics, one):
-            plan.same.append(one)
-        else:
-            plan.changed.append((there[uid], one))
+    plan.new = [one for uid, one in wanted.items() if uid not in there]
+    await asyncio.to_thread(_compare, plan, [(row, wanted[row.uid]) for row in there.values()])
     return plan
 
 
-def _is_same(text: str, one: Found) -> bool:
-    return one.made is not None and contents(text) == contents(one.made.ics)
+def _compare(plan: Plan, pairs: Sequence[tuple[Row[Any], Found]]) -> None:
+    for row, one in gently(pairs):
+        if one.made and contents(row.ics) == contents(one.made.ics):
+            plan.same.append(one)
+        else:
+            plan.changed.append((row, one))
 
 
 async def _there(user_id: int, calendar_id: int, uids: Sequence[str]) -> Any:
