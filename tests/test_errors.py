@@ -277,7 +277,7 @@ async def test_whichever_view_fails_the_answer_is_the_same(
         app.view_functions[endpoint] = spoilt(view)
     adapter = app.url_map.bind("localhost")
     for rule in app.url_map.iter_rules():
-        values = {"filename": "style.css", "token": "token", "act": "activate"}
+        values = {"filename": "style.css", "token": "token", "act": "activate", "kind": "all"}
         values |= {"view": "month", "key": "2026-11"}
         numbers = ("act_id", "appointment_id", "calendar_id", "session_id", "user_id")
         values |= dict.fromkeys(numbers, "1")

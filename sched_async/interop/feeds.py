@@ -135,15 +135,15 @@ def _told(feed: Any) -> str:
     return f"Created {in_words(feed.created_at, user)}, {used}"
 
 
-@blueprint.route("/calendars/<int:calendar_id>/feeds/<any(all, busy):kind>/", methods=["POST"])
+@blueprint.route("/calendars/<int:calendar_id>/feeds/<kind>/", methods=["POST"])
 @login_required
 @fresh_login_required
 async def create(calendar_id: int, kind: str) -> ResponseReturnValue:
     """Make an address, and show it this once; one that there is already ends."""
-    calendar = await own_calendar(calendar_id)
+    calendar, is_busy_only = await own_calendar(calendar_id), _is_busy_only(kind)
     token = new_token()
-    await db.execute(_of(calendar.id, kind))
-    feed = Feed(calendar_id=calendar.id, is_busy_only=KINDS[kind], token_hash=hash_token(token))
+    await db.execute(_of(calendar.id, is_busy_only))
+    feed = Feed(calendar_id=calendar.id, is_busy_only=is_busy_only, token_hash=hash_token(token))
     db.add(feed)
     activity.record(db, current_user.user_id, "feed_created")
     await db.commit()
@@ -152,28 +152,27 @@ async def create(calendar_id: int, kind: str) -> ResponseReturnValue:
     return await render_template(
         "calendars/feed_once.html",
         calendar=calendar,
-        is_busy_only=KINDS[kind],
+        is_busy_only=is_busy_only,
         address=f"{public_url}{path}",
         subscribe=f"webcal://{public_url.netloc}{path}",
     )
 
 
-@blueprint.route("/calendars/<int:calendar_id>/feeds/<any(all, busy):kind>/", methods=["GET"])
+@blueprint.route("/calendars/<int:calendar_id>/feeds/<kind>/", methods=["GET"])
 @login_required
 async def to_index(calendar_id: int, kind: str) -> ResponseReturnValue:
     """Where somebody lands who reloads the page that showed an address."""
     calendar = await own_calendar(calendar_id)
+    _is_busy_only(kind)
     return redirect(url_for(".index", calendar_id=calendar.id), 303)
 
 
-@blueprint.route(
-    "/calendars/<int:calendar_id>/feeds/<any(all, busy):kind>/remove/", methods=["POST"]
-)
+@blueprint.route("/calendars/<int:calendar_id>/feeds/<kind>/remove/", methods=["POST"])
 @login_required
 async def remove(calendar_id: int, kind: str) -> ResponseReturnValue:
     """End an address at once."""
     calendar = await own_calendar(calendar_id)
-    await db.execute(_of(calendar.id, kind))
+    await db.execute(_of(calendar.id, _is_busy_only(kind)))
     activity.record(db, current_user.user_id, "feed_removed")
     await db.commit()
     await flash(
@@ -182,5 +181,9 @@ async def remove(calendar_id: int, kind: str) -> ResponseReturnValue:
     return redirect(url_for(".index", calendar_id=calendar_id), 303)
 
 
-def _of(calendar_id: int, kind: str) -> Any:
-    return delete(Feed).where(Feed.calendar_id == calendar_id, Feed.is_busy_only == KINDS[kind])
+def _is_busy_only(kind: str) -> bool:
+    return KINDS[kind] if kind in KINDS else abort(404)
+
+
+def _of(calendar_id: int, is_busy_only: bool) -> Any:
+    return delete(Feed).where(Feed.calendar_id == calendar_id, Feed.is_busy_only == is_busy_only)

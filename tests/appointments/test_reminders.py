@@ -73,7 +73,7 @@ async def test_each_reminder_comes_once_by_email(
     address = await make(hers, reminder=["15", "60"])
     assert await look(app, clock, AT - HOUR - MINUTE) == []
     first = await look(app, clock, AT - HOUR)
-    assert first == ["Dentist: today, 09:00 – 10:00"]  # noqa: RUF001
+    assert first == ["Reminder: Dentist, today, 09:00 – 10:00"]  # noqa: RUF001
     assert await look(app, clock, AT - HOUR + MINUTE) == first
     assert await look(app, clock, AT - 15 * MINUTE) == first * 2
     assert await look(app, clock, AT + DAY) == first * 2
@@ -187,8 +187,8 @@ async def test_whole_days_are_reminded_of_at_the_hour_of_the_profile(
     await hers.post("/account/profile/", form=PROFILE | {"reminder_hour": "20"})
     eight = datetime(2030, 5, 6, 18, tzinfo=UTC)  # in Berlin
     assert await look(app, clock, eight - DAY - MINUTE) == []
-    assert await look(app, clock, eight - DAY) == ["Dentist: tomorrow, all day"]
-    assert (await look(app, clock, eight))[1:] == ["Dentist: today, all day"]
+    assert await look(app, clock, eight - DAY) == ["Reminder: Dentist, tomorrow, all day"]
+    assert (await look(app, clock, eight))[1:] == ["Reminder: Dentist, today, all day"]
 
 
 async def test_a_series_rings_for_each_and_an_override_by_its_own(
@@ -203,7 +203,7 @@ async def test_a_series_rings_for_each_and_an_override_by_its_own(
     assert len(await look(app, clock, AT - 15 * MINUTE)) == 1
     assert len(await look(app, clock, AT + week - 15 * MINUTE)) == 1
     found = await look(app, clock, AT + week + HOUR)
-    assert found[1:] == ["Choir: today, 11:00 – 12:00"]  # noqa: RUF001
+    assert found[1:] == ["Reminder: Choir, today, 11:00 – 12:00"]  # noqa: RUF001
     (*_, mail) = await mails(app)
     assert f"?on={on.replace(':', '%3A')}" in mail.text
     assert len(await look(app, clock, AT + 2 * week - 15 * MINUTE)) == 3
