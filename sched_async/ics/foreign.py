@@ -31,6 +31,7 @@ NOT_UTF_8 = "It is not UTF-8 text."
 OLDER = "The file has a newer version of it."
 NEW_UNTIL = "The end of its rule is now in the same form as its start."
 NEW_ZONE = "Its time zone now has its IANA name."
+NO_ZONE = "Its time zone “{}” is unknown, so its times are taken as they stand."
 NEW_UID = "It had no UID, so it was given one."
 
 
@@ -43,7 +44,11 @@ class Found:
     made: Derived | None = None
     refused: str = ""
     changed: list[str] = field(default_factory=list)
-    """What is written otherwise than it came."""
+    """What is written, or understood, otherwise than it came."""
+
+    def say(self, sentence: str) -> None:
+        if sentence not in self.changed:
+            self.changed.append(sentence)
 
 
 @dataclass
@@ -118,7 +123,7 @@ class Reader:
 
     def _make(self, one: Found, uid: str, events: Sequence[Part]) -> None:
         if not events[0].text("UID").strip():
-            one.changed.append(NEW_UID)
+            one.say(NEW_UID)
             events[0].set("UID", Line("UID", "", escaped(uid)))
         blocks = self._name_zones(events, one)
         for event in events:
@@ -133,11 +138,13 @@ class Reader:
             name = match[1].strip('"')
             clock = known(name) or known(self._place(name))
             if clock is None or clock.name is None:
-                if name not in needed and name in self.zones:
+                if name not in self.zones:
+                    one.say(NO_ZONE.format(name[:100]))
+                elif name not in needed:
                     needed[name] = self._block(name)
                 return match[0]
-            if clock.name != name and NEW_ZONE not in one.changed:
-                one.changed.append(NEW_ZONE)
+            if clock.name != name:
+                one.say(NEW_ZONE)
             return f";TZID={clock.name}"
 
         for event in events:
@@ -222,7 +229,7 @@ def _end_rule(event: Part, clocks: Clocks, one: Found) -> None:
     value = until_value(_last(moment(Line("UNTIL", "", until), None), start))
     if value != until:
         rule.value = re.sub(r"(?i)(UNTIL=)[^;]*", rf"\g<1>{value}", rule.value)
-        one.changed.append(NEW_UNTIL)
+        one.say(NEW_UNTIL)
 
 
 def _last(until: Moment, start: Moment) -> Moment:

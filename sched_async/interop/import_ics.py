@@ -27,9 +27,11 @@ from ..database import reading as reading_session
 from ..errors import RefusedError
 from ..gently import gently
 from ..ics import child
+from ..ics.cutting import OTHER
 from ..ics.foreign import Found, contents
 from ..ics.rows import found_of
 from ..models import Appointment
+from ..plurals import counted
 from .ics import color_of
 
 MOST_BYTES = 10 * 1024 * 1024
@@ -37,6 +39,13 @@ TOO_LARGE = f"The file is larger than {MOST_BYTES // 1024 // 1024} MB."
 TOO_MUCH = "This file takes too long, or too much memory, to read."
 CHILD = ("-P", child.__file__)
 WAIT = 2 * child.SECONDS
+OTHERS = {
+    "VTODO": ("task",),
+    "VJOURNAL": ("journal entry", "journal entries"),
+    "VFREEBUSY": ("busy time",),
+    OTHER: ("other entry", "other entries"),
+}
+"""What is not imported, in one and in many."""
 BATCH = 64 * 1024  # bytes of the child's answer
 LINE = 32 * 1024 * 1024  # bytes of the child's answer for one appointment
 
@@ -214,3 +223,11 @@ def summary(plan: Plan, heard: Reading) -> dict[str, int]:
         "already there": len(plan.same),
         "refused": len(heard.refused),
     }
+
+
+def left_out(heard: Reading) -> str:
+    """What else the file holds, as a sentence; empty where that is nothing."""
+    some = {words: heard.others[kind] for kind, words in OTHERS.items() if heard.others[kind]}
+    *most, last = [counted(count, *words) for words, count in some.items()] or [""]
+    said = " and ".join(filter(None, (", ".join(most), last)))
+    return f"{said} {'was' if sum(some.values()) == 1 else 'were'} not taken." if said else ""

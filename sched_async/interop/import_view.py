@@ -29,10 +29,10 @@ from ..plurals import counted
 from ..security.guard import take_file
 from ..times import now
 from .export_view import slots
-from .import_ics import MOST_BYTES, Plan, Reading, planned, read_file, summary, take_in
+from .import_ics import MOST_BYTES, Plan, Reading, planned, read_file, take_in
+from .import_preview import preview_of
 
 KEPT = timedelta(hours=1)
-SHOWN = 50  # of each kind, on the page
 NEW = 0  # instead of a calendar's number
 CHANGED = "Something has changed in this calendar since this page was made. Look at it once more."
 
@@ -119,11 +119,9 @@ async def preview(token: str) -> ResponseReturnValue:
         "import/preview.html",
         token=token,
         plan=plan,
-        heard=heard,
-        counts=summary(plan, heard),
+        preview=preview_of(plan, heard, current_user.timezone, current_user.clock_hours),
         into=next((one.name for one in calendars if one.id == upload.calendar_id), None),
         name=_name(upload, calendars),
-        shown=SHOWN,
         form=form,
         problem=problem,
     )

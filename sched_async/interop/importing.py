@@ -13,7 +13,7 @@ from ..appointments.reading import calendars_of
 from ..database import begin, reading
 from ..ics.foreign import Found
 from ..plurals import counted
-from .import_ics import MOST_BYTES, Plan, Reading, planned, read_file, summary, take_in
+from .import_ics import MOST_BYTES, Plan, Reading, left_out, planned, read_file, summary, take_in
 
 
 async def run(path: Path, email: str, name: str, *, dry_run: bool, reminding: bool = False) -> str:
@@ -27,6 +27,7 @@ async def run(path: Path, email: str, name: str, *, dry_run: bool, reminding: bo
     events = data.upper().count(b"BEGIN:VEVENT")
     with click.progressbar(length=events, label="Reading", file=sys.stderr) as bar:
         heard = await read_file(data, tell=lambda count: bar.update(count - bar.pos))
+        bar.update(events - bar.pos)  # of a series, each changed date is an event as well
     calendars = await calendars_of(user.id)
     into = calendar_changes.named(calendars, name)
     plan = await planned(user.id, into.id if into else 0, heard)
@@ -60,8 +61,8 @@ def _remarks(heard: Reading) -> Iterator[str]:
             yield f"{_place(one)}: refused. {one.refused}"
         elif one.changed:
             yield f"{_place(one)}: {' '.join(one.changed)}"
-    for kind, count in sorted(heard.others.items()):
-        yield f"Not imported: {count} {kind}."
+    if others := left_out(heard):
+        yield others
 
 
 def _place(one: Found) -> str:

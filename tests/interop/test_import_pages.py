@@ -63,6 +63,24 @@ async def test_a_file_is_shown_then_imported_and_taken_back_by_one_undo(
     assert await all_rows(app, Appointment) == []
 
 
+MORE = calendar(
+    event("DTSTART;TZID=Our Office:20261130T080000", "SUMMARY:Chess", uid="a"),
+    event("DTSTART;VALUE=DATE:20261224", "DURATION:P2D", "RRULE:FREQ=YEARLY", uid="b"),
+    *(f"BEGIN:{kind}\nEND:{kind}\n" for kind in ("VTODO", "VTODO", "VJOURNAL", "X-OURS")),
+).encode()
+
+
+async def test_the_page_says_when_all_of_it_is_and_what_is_not_taken(hers: Client) -> None:
+    page = " ".join((await text(await hers.get(await previewed(hers, MORE)))).split())
+    assert '<time datetime="2026-11-30T08:00">Monday, 30 November 2026</time>, 08:00' in page
+    assert "Thursday, 24 December 2026</time>, All day until Fri 25 Dec" in page
+    assert "Its time zone “Our Office” is unknown, so its times are taken as they stand." in page
+    assert "2 tasks, 1 journal entry and 1 other entry were not taken." in page
+    assert "<dt>New</dt><dd>2</dd> </dl>" in page
+    page = await text(await hers.get(await previewed(hers, calendar().encode())))
+    assert "There are no appointments in this file." in page
+
+
 @both_databases
 async def test_a_new_calendar_is_called_as_the_file_says(app: Quart, hers: Client) -> None:
     address = await previewed(hers, calendar="0")
