@@ -6,8 +6,9 @@ again for each redirect.
 """
 
 import socket
-from asyncio import timeout
+from asyncio import timeout, to_thread
 from dataclasses import dataclass
+from importlib import import_module
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
@@ -77,10 +78,10 @@ async def fetch(
 ) -> Fetched:
     """What lies there; RefusedError with a sentence for whoever follows it.
 
-    aiohttp is imported when it is first needed: it takes a sixth of a start, and most servers
-    follow nothing.
+    aiohttp is imported when it is first needed, beside the event loop: it takes a sixth of a start,
+    and most servers follow nothing.
     """
-    import aiohttp
+    aiohttp = await to_thread(import_module, "aiohttp")
 
     def checked(info: Any) -> socket.socket:
         family, kind, protocol, _, where = info

@@ -14,6 +14,7 @@ from werkzeug.datastructures import FileStorage
 from sched_async.interop import import_view
 from sched_async.interop.import_ics import MOST_BYTES
 from sched_async.models import Appointment, Calendar, Reminder, Upload, User
+from sched_async.security.csrf import HEADER
 from sched_async.testing import Client, signed_in
 from sched_async.times import now
 
@@ -205,3 +206,20 @@ async def test_imported_reminders_are_silent_unless_the_box_says_otherwise(
     (reminder,) = await all_rows(app, Reminder)
     assert reminder.appointment_id != one.id
     assert "Remind me by email" not in await text(await hers.get(await previewed(hers, TWO)))
+
+
+@each("is_cut", [True, False])
+async def test_an_upload_that_breaks_off_leaves_nothing(
+    app: Quart, hers: Client, is_cut: bool
+) -> None:
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="club.ics"\r\n\r\n'
+    body = head + TWO + b"\r\n--x--\r\n"
+    headers = {
+        HEADER: await hers.csrf_token(),
+        "Content-Type": "multipart/form-data; boundary=x",
+        "Content-Length": str(len(body)),
+    }
+    async with hers.request("/import/", method="POST", headers=headers) as connection:
+        await connection.send(body[: len(body) // 2] if is_cut else body)
+        await (connection.disconnect() if is_cut else connection.send_complete())
+    assert len(await all_rows(app, Upload)) == (0 if is_cut else 1)
