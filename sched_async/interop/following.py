@@ -10,28 +10,19 @@ from datetime import datetime, timedelta
 from random import uniform
 from typing import Any
 
-from quart import Blueprint, Quart, current_app, flash, redirect, render_template, request, url_for
-from quart.typing import ResponseReturnValue
+from quart import current_app
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from wtforms import StringField
-from wtforms.validators import InputRequired, Length
 
-from ..accounts.sessions import current_user, login_required
-from ..appointments import calendar_changes, changes, storing
-from ..appointments.acts import ChangedError
-from ..appointments.calendars import MAX_NAME, CalendarForm
-from ..appointments.messages import called
-from ..appointments.reading import own_calendar, own_calendars
-from ..database import begin, db, reading
+from ..appointments import changes, storing
+from ..appointments.acts import ChangedError, TakenError
+from ..database import begin, reading
 from ..errors import RefusedError
-from ..forms import Checked, LineField, stripped
-from ..jobs import add_job
 from ..models import Appointment, Calendar, Followed, User, UtcSeconds
 from ..plurals import counted
 from ..times import now
 from .export_view import slots
-from .fetching import Fetched, canonical_address, fetch, host_of
+from .fetching import Fetched, fetch, host_of
 from .import_ics import Plan, Reading, planned, read_file
 
 EVERY = timedelta(minutes=5)
@@ -54,110 +45,15 @@ DUE = (
 )
 log = logging.getLogger("sched_async.background")
 
-blueprint = Blueprint("following", __name__, url_prefix="/calendars")
 
-
-def init_app(app: Quart) -> None:
-    app.register_blueprint(blueprint)
-    add_job(app, refresh_due, EVERY)
-
-
-class FollowForm(CalendarForm):
-    address = StringField("Address", [InputRequired(), Checked(canonical_address)], [stripped])
-    name = LineField("Name", [Length(max=MAX_NAME)])
-
-
-# Pages
-
-
-@blueprint.route("/follow/", methods=["GET", "POST"])
-@login_required
-async def follow() -> ResponseReturnValue:
-    """Make a calendar of what lies at an address, which is read first."""
-    color = calendar_changes.next_color([one.color for one in await own_calendars()])
-    form = FollowForm(await request.form, color=color)
-    if form.validate_on_submit() and (answer := await _follow(form)):
-        return answer
-    return await render_template("calendars/follow.html", form=form), form.status
-
-
-async def _follow(form: FollowForm) -> ResponseReturnValue | None:
-    address, user_id = form.address.data or "", current_user.user_id
-    try:
-        fetched, heard = await _read(address)
-    except RefusedError as refused:
-        form.refuse("address", str(refused))
-        return None
-    name = form.name.data or " ".join(heard.name.split())[:MAX_NAME] or host_of(address)
-    plan = Plan(0, new=[one for one in heard.found if one.made])
-    try:
-        made = await calendar_changes.add(
-            db, user_id, name, form.color.data, submission=form.fingerprint()
-        )
-        if not made.is_followed:
-            made.is_followed, plan.calendar_id = True, made.id
-            db.add(_followed(made.id, address, fetched))
-            await db.flush()
-            await _write(db, user_id, plan, [])
-        await db.commit()
-    except RefusedError as refused:
-        await db.rollback()
-        form.refuse(refused.field if refused.field in form.data else "address", str(refused))
-        return None
-    many = counted(len(plan.new), "appointment")
-    await flash(f"{called(name)} has been added, with {many}.{_missed(heard)}", "success")
-    return redirect(url_for("calendars.index"), 303)
-
-
-def _followed(calendar_id: int, address: str, fetched: Fetched) -> Followed:
-    return Followed(
-        calendar_id=calendar_id,
-        address=address,
-        tried_at=now(),
-        **_fresh(fetched),
-    )
-
-
-def _fresh(fetched: Fetched) -> dict[str, Any]:
-    """What its row says once it has been read."""
-    following = now() + DAILY + uniform(-0.5, 0.5) * SPREAD  # noqa: S311 (no secret)
-    stamps: dict[str, Any] = {"refreshed_at": now(), "next_at": following}
-    if fetched.data is not None:
-        stamps |= {"etag": fetched.etag, "last_modified": fetched.last_modified}
-    return stamps | {"problem": "", "failures": 0}
-
-
-def _missed(heard: Reading) -> str:
-    if not heard.refused:
-        return ""
-    return f" {counted(len(heard.refused), 'appointment')} could not be read."
-
-
-@blueprint.route("/<int:calendar_id>/refresh/", methods=["POST"])
-@login_required
-async def refresh_now(calendar_id: int) -> ResponseReturnValue:
-    """Read it again now."""
-    calendar = await own_calendar(calendar_id)
-    if not calendar.is_followed:
-        return redirect(url_for("calendars.index"), 303)
-    problem = await _refresh_now(calendar.id)
-    if problem:
-        await flash(f"{called(calendar.name)} is as it was. {problem}", "error")
-    else:
-        await flash(f"{called(calendar.name)} has been refreshed.", "success")
-    return redirect(url_for("calendars.index"), 303)
-
-
-async def _refresh_now(calendar_id: int) -> str:
+async def refresh_now(calendar_id: int) -> str:
+    """On demand; the sentence why not, or nothing."""
     async with reading() as work:
         tried = select(Followed.tried_at).where(Followed.calendar_id == calendar_id)
         before = await work.scalar(tried)
     if before is None or now() - before < AGAIN or not await _claim(calendar_id, before):
         return TOO_SOON
     return await refresh(calendar_id)
-
-
-# Reading
 
 
 async def refresh_due() -> None:
@@ -185,19 +81,20 @@ async def refresh(calendar_id: int) -> str:
         return ""
     followed, user_id = found
     try:
-        fetched, heard = await _read(followed.address, followed.etag, followed.last_modified)
+        fetched, heard = await read(followed.address, followed.etag, followed.last_modified)
         values = _fresh(fetched)
         if heard.refused:
-            values["problem"] = _missed(heard).strip()
+            values["problem"] = missed(heard).strip()
         await _bring(calendar_id, user_id, fetched, heard, values)
-    except (RefusedError, ChangedError) as refused:
+    except (RefusedError, ChangedError, TakenError) as refused:
         problem = str(refused) if isinstance(refused, RefusedError) else CHANGED
         await _note_failure(followed, problem)
         return problem
     return ""
 
 
-async def _read(address: str, etag: str = "", last_modified: str = "") -> tuple[Fetched, Reading]:
+async def read(address: str, etag: str = "", last_modified: str = "") -> tuple[Fetched, Reading]:
+    """What lies there; RefusedError where it cannot be read, or is no calendar."""
     allows_private = current_app.config["FOLLOW_PRIVATE"] == "yes"
     fetched = await fetch(address, etag, last_modified, allows_private=allows_private)
     if fetched.data is None:
@@ -215,12 +112,12 @@ async def _bring(
         gone = await _vanished(calendar_id, heard)
     async with begin() as work:
         if fetched.data is not None and (plan or gone):
-            await _write(work, user_id, plan, gone)
+            await write(work, user_id, plan, gone)
         mine = update(Followed).where(Followed.calendar_id == calendar_id)
         await work.execute(mine.values(values))
 
 
-async def _write(work: AsyncSession, user_id: int, plan: Plan, gone: Sequence[Any]) -> None:
+async def write(work: AsyncSession, user_id: int, plan: Plan, gone: Sequence[Any]) -> None:
     """One act, which is in no trash; its reminders stay silent."""
     async with changes.act(work, user_id, changes.REFRESH) as act:
         for one in plan.new:
@@ -259,3 +156,28 @@ async def _note_failure(followed: Followed, problem: str) -> None:
     log.info(
         "calendar %s was not refreshed from %s", followed.calendar_id, host_of(followed.address)
     )
+
+
+def followed_row(calendar_id: int, address: str, fetched: Fetched) -> Followed:
+    return Followed(
+        calendar_id=calendar_id,
+        address=address,
+        tried_at=now(),
+        **_fresh(fetched),
+    )
+
+
+def _fresh(fetched: Fetched) -> dict[str, Any]:
+    """What its row says once it has been read."""
+    following = now() + DAILY + uniform(-0.5, 0.5) * SPREAD  # noqa: S311 (no secret)
+    stamps: dict[str, Any] = {"refreshed_at": now(), "next_at": following}
+    if fetched.data is not None:
+        stamps |= {"etag": fetched.etag, "last_modified": fetched.last_modified}
+    return stamps | {"problem": "", "failures": 0}
+
+
+def missed(heard: Reading) -> str:
+    """A sentence, behind another one; or nothing."""
+    if not heard.refused:
+        return ""
+    return f" {counted(len(heard.refused), 'appointment')} could not be read."

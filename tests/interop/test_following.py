@@ -35,7 +35,7 @@ class Source:
     """A server on loopback, and what it answers with."""
 
     def __init__(self) -> None:
-        self.body = calendar(ONE, OTHER, head=CLUB).encode()
+        self.body = (calendar(ONE, OTHER, head=CLUB) + calendar(OTHER)).encode()
         self.head = ["HTTP/1.1 200 OK", 'ETag: "1"']
         self.asked: list[str] = []
         self.url = ""
@@ -100,10 +100,9 @@ async def test_what_lies_at_an_address_is_shown_and_kept_up_to_date(
     assert "secret" not in page
     assert await titles(app) == ["Match", "Party"]
     assert await all_rows(app, Reminder) == []
-    source.body = calendar(
-        event("DTSTART:20301130T090000Z", "SUMMARY:Match, moved", uid="a"),
-        event("DTSTART:20310101T090000Z", "SUMMARY:Run", uid="c"),
-    ).encode()
+    moved = event("DTSTART:20301130T090000Z", "SUMMARY:Match, moved", uid="a")
+    run = event("DTSTART:20310101T090000Z", "SUMMARY:Run", uid="c")
+    source.body = (calendar(moved, run) + calendar(run)).encode()
     source.head[1] = 'ETag: "2"'
     response = await hers.post(f"/calendars/{number}/refresh/", form={})
     assert "Wait a minute" in await text(await hers.get(response.location or ""))
