@@ -163,6 +163,7 @@ MOVED = [
 
 
 @each(("what", "fields", "at"), MOVED)
+@both_databases
 async def test_a_reminder_goes_along_with_a_change(
     app: Quart, alice: User, clock: time_machine.Traveller,
     what: str, fields: dict[str, str], at: datetime,
