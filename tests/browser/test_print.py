@@ -30,7 +30,7 @@ def file() -> bytes:
 
 
 def event(name: object, times: str) -> str:
-    return f"BEGIN:VEVENT\nUID:{name}\n{times}\nSUMMARY:Lesson {name}\nEND:VEVENT"
+    return f"BEGIN:VEVENT\nUID:{name}\n{times}\nSUMMARY:{name}, in the old school of music\nEND:VEVENT"
 
 
 async def printed(visitor: Visitor, path: str) -> PdfReader:
@@ -46,6 +46,7 @@ async def test_each_view_is_printed_on_sheets_of_its_shape_and_always_light(
         await visitor.page.goto(f"{alices_server.url}/login/")
         await visitor.sign_in("alice@example.org", ALICE_PASSWORD)
         await imports(visitor)
+        await visitor.visit("/calendar/month/2030-05/", is_alike=False)
         await one_sheet_across(visitor, "/calendar/month/2030-05/")
         await one_sheet_across(visitor, "/calendar/week/2030-W20/")
         assert len((await printed(visitor, "/calendar/day/2030-05-15/")).pages) == 1
