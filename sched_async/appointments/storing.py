@@ -15,9 +15,12 @@ from ..ics.derive import Derived
 from ..models import Appointment, Occurrence
 
 MANY = 500
+WIDE = 100
+"""Of rows with all that an appointment has, whose values take long to lay out."""
 appointments = cast(Table, Appointment.__table__)
 occurrences = cast(Table, Occurrence.__table__)
-ADD = insert(appointments).returning(appointments.c.id, sort_by_parameter_order=True)
+NAME = (appointments.c.calendar_id, appointments.c.uid)
+ADD = insert(appointments).returning(appointments.c.id, *NAME)
 THESE: Any = bindparam("ids", expanding=True)
 REMOVE = delete(appointments).where(appointments.c.id.in_(THESE))
 REMOVE_OCCURRENCES = delete(occurrences).where(occurrences.c.appointment_id.in_(THESE))
@@ -26,10 +29,12 @@ COUNTED = select(occurrences.c.appointment_id).where(occurrences.c.appointment_i
 
 async def add(db: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> list[int]:
     """Insert appointments; gives their numbers, in the same order."""
-    ids = list[int]()
-    for some in batches(rows):
-        ids += (await db.execute(ADD, some)).scalars()
-    return ids
+    ids: dict[tuple[int, str], int] = {}
+    for some in batches(rows, WIDE):
+        # In the order of the rows SQLAlchemy would insert them one by one on SQLite.
+        for number, *name in await db.execute(ADD, some):
+            ids[tuple(name)] = number
+    return [ids[row["calendar_id"], row["uid"]] for row in rows]
 
 
 async def change(db: AsyncSession, appointment_id: int, values: Mapping[str, Any]) -> None:
@@ -109,6 +114,6 @@ async def count_occurrences(db: AsyncSession, ids: Collection[int]) -> dict[int,
     return counts
 
 
-def batches(values: Iterable[Any]) -> Iterable[list[Any]]:
+def batches(values: Iterable[Any], size: int = MANY) -> Iterable[list[Any]]:
     whole = list(values)
-    return (whole[at : at + MANY] for at in range(0, len(whole), MANY))
+    return (whole[at : at + size] for at in range(0, len(whole), size))

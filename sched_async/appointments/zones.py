@@ -20,6 +20,7 @@ from sqlalchemy import ColumnElement, bindparam, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..database import begin, reading
+from ..gently import gently
 from ..models import Appointment, Zone
 from ..times import changes
 from .upkeep import again
@@ -45,7 +46,7 @@ def fingerprint(zone: str) -> str:
         place = ZoneInfo(zone)
     except (OSError, ValueError, LookupError):
         return ""
-    instants = (FIRST, *changes(zone, FIRST, LAST))
+    instants = (FIRST, *gently(changes(zone, FIRST, LAST)))
     rules = [(instant.timestamp(), instant.astimezone(place).utcoffset()) for instant in instants]
     return hashlib.sha256(repr(rules).encode()).hexdigest()
 
