@@ -10,6 +10,9 @@ from .ics.alarms import A_DAY, FARTHEST
 from .plurals import counted
 
 MOST = 5
+TOO_FAR = (
+    f"A reminder can come up to {FARTHEST // (7 * A_DAY)} weeks before, and not after the start."
+)
 USUAL = (0, 5, 10, 15, 30, 60, 120, A_DAY, 2 * A_DAY, 7 * A_DAY)
 USUAL_DAYS = (0, 1, 2, 7)
 
@@ -48,8 +51,7 @@ class RemindersField(Field):
         if len(self.data) > MOST:
             raise ValidationError(f"Choose at most {MOST} reminders.")
         if any(not 0 <= one <= self.most for one in self.data):
-            unit = "days" if self.days else "minutes"
-            raise ValidationError(f"A reminder can come 0 to {self.most:,} {unit} before.")
+            raise ValidationError(TOO_FAR)
 
     @property
     def boxes(self) -> tuple[tuple[int, str, bool], ...]:

@@ -217,11 +217,12 @@ FIELDS: list[tuple[dict[str, Any], list[list[str]]]] = [
     ({"allday": "y", "reminder": "", "reminder_days": ["", "2"]}, [["-PT39H"]]),
     ({"allday": "y", "reminder": ["15"], "reminder_days": [""]}, [[]]),
 ]
+TOO_FAR = "A reminder can come up to 4 weeks before, and not after the start."
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"reminder": "soon"}, "reminder", "Enter whole numbers."),
-    ({"reminder": "-5"}, "reminder", "A reminder can come 0 to 40,320 minutes before."),
-    ({"reminder": "40321"}, "reminder", "A reminder can come 0 to 40,320 minutes before."),
-    ({"reminder_days": "29"}, "reminder_days", "A reminder can come 0 to 28 days before."),
+    ({"reminder": "-5"}, "reminder", TOO_FAR),
+    ({"reminder": "40321"}, "reminder", TOO_FAR),
+    ({"reminder_days": "29"}, "reminder_days", TOO_FAR),
     ({"reminder": [str(one) for one in range(6)]}, "reminder", "Choose at most 5 reminders."),
 ]
 

@@ -30,7 +30,9 @@ def file() -> bytes:
 
 
 def event(name: object, times: str) -> str:
-    return f"BEGIN:VEVENT\nUID:{name}\n{times}\nSUMMARY:{name}, in the old school of music\nEND:VEVENT"
+    return (
+        f"BEGIN:VEVENT\nUID:{name}\n{times}\nSUMMARY:{name}, in the old school of music\nEND:VEVENT"
+    )
 
 
 async def printed(visitor: Visitor, path: str) -> PdfReader:
