@@ -52,12 +52,15 @@ class Browser:
         return await self.post("/login/", form | {"username": email, "password": password})
 
     async def _ask(self, method: str, path: str, body: bytes) -> Answer:
+        return await self.send(method, path, body, "application/x-www-form-urlencoded")
+
+    async def send(self, method: str, path: str, body: bytes, kind: str) -> Answer:
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         head = [
             f"{method} {path} HTTP/1.1",
             f"Host: 127.0.0.1:{self.port}",
             f"Cookie: {cookies}",
-            "Content-Type: application/x-www-form-urlencoded",
+            f"Content-Type: {kind}",
             f"Content-Length: {len(body)}",
         ]
         self.writer.write("\r\n".join([*head, "", ""]).encode() + body)

@@ -24,7 +24,7 @@ from ..times import now
 from . import ics
 from .file_zones import FileZones
 
-BATCH = 500  # rows
+BATCH = 100  # rows: more take longer to read than a page should wait
 IN_MEMORY = 1024 * 1024  # bytes
 Shape = Callable[[Part], Part]
 

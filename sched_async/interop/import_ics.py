@@ -192,7 +192,7 @@ async def _there(user_id: int, calendar_id: int, uids: Sequence[str]) -> Any:
         .where(Appointment.calendar_id == calendar_id)
         .with_only_columns(*columns, Appointment.uid, Appointment.ics)
     )
-    for some in storing.batches(uids):
+    for some in storing.batches(uids, storing.WIDE):
         async with reading_session() as db:
             for row in await db.execute(query.where(Appointment.uid.in_(some))):
                 yield row
