@@ -19,7 +19,7 @@ from ..error_pages import http_error
 from ..errors import RefusedError
 from ..ics.derive import Derived
 from ..ics.ics_text import patched
-from ..ics.scopes import Edit, Edited, MissingError, edited
+from ..ics.scopes import Edit, Edited, MissingError, edited, ringing_alone
 from ..models import Act
 from ..security.csrf import FIELD
 from ..times import now
@@ -122,13 +122,15 @@ async def _replace(form: AppointmentForm, wanted: Edit, shown: Shown) -> Respons
     scope = form.scope.data if shown.on else "all"
     if not scope:
         return await _ask(wanted, shown)
+    is_loud = wanted.wanted.reminders != wanted.shown.reminders
     new = await _edited(wanted, shown, scope)
+    if row.is_silent and is_loud and scope == "one":
+        new = replace(new, text=await in_thread(partial(ringing_alone, new.text, shown.on)))
     if scope == "one" and new.text == await shown.text():
         return await _unchanged(shown)
     title, made = wanted.wanted.title, await derived(new.text)
     kind = "move" if wanted.changes_nothing else KINDS[scope]
     key = await _key() if shown.on and scope != "one" else None
-    is_loud = wanted.wanted.reminders != wanted.shown.reminders
     async with changes.act(db, current_user.user_id, kind, title, submission=key) as act:
         if new.following is not None:
             earlier, made = made, await derived(new.following)

@@ -11,15 +11,17 @@ from datetime import datetime, timedelta
 from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any, cast
+from unicodedata import category
 from urllib.parse import urlencode
 
 from quart import current_app
-from sqlalchemy import Table, bindparam, case, delete, select, update
+from sqlalchemy import Table, bindparam, case, delete, exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .. import mail
 from ..database import begin, reading
+from ..error_pages import UNREACHABLE
 from ..ics.ringing import Ring, rings, worth_ringing
 from ..models import Appointment, Calendar, Occurrence, Reminder, User, UtcSeconds
 from ..times import now, to_wall
@@ -31,7 +33,8 @@ from .expanding import in_thread
 EVERY = timedelta(seconds=20)
 LATE = timedelta(minutes=5)
 """A reminder that comes later than that comes only while its appointment is not over."""
-AROUND = timedelta(days=31)  # so long after an appointment it may still ring
+AROUND = timedelta(days=2)  # so long after an appointment it may still ring
+AGAIN = timedelta(days=1)
 FAILED = timedelta(hours=1)
 MANY = 100
 MOST_OCCURRENCES = 1000
@@ -46,13 +49,13 @@ DUE = (
 ABOUT = (
     select(
         *(Appointment.id, Appointment.calendar_id, Appointment.ics, Appointment.expanded_until),
-        *(Appointment.title, Appointment.location, Appointment.timezone, Appointment.status),
+        *(Appointment.title, Appointment.location, Appointment.timezone, Appointment.rev),
         *(Appointment.start, Appointment.end, Appointment.rrule),
         Calendar.deleted_at,
         User.name,
         User.email,
         User.timezone.label("own_zone"),
-        *(User.clock_hours, User.reminder_hour, User.is_active),
+        *(User.clock_hours, User.reminder_hour, User.is_active, User.delete_at),
     )
     .join(Calendar, Calendar.id == Appointment.calendar_id)
     .join(User, User.id == Calendar.user_id)
@@ -100,7 +103,9 @@ def _keep(dialect: str) -> Any:
         "next_at": moment,
     }
     kept = reminders.c.since
-    again = {"next_at": moment, "since": case((kept > lately, kept), else_=lately)}
+    is_unseen = reminders.c.next_at <= moment  # and stays so
+    since = case((is_unseen, kept), (kept > lately, kept), else_=lately)
+    again = {"next_at": moment, "since": since}
     query = INSERTS[dialect](reminders).values(values)
     return query.on_conflict_do_update(index_elements=["appointment_id"], set_=again)
 
@@ -114,6 +119,8 @@ async def remind() -> None:
         for row in rows:
             try:
                 await _look(row)
+            except UNREACHABLE:
+                raise  # soon again, with all of them
             except Exception:
                 log.exception("the reminders of appointment %s failed", row.appointment_id)
                 await _put_off(row)
@@ -136,10 +143,10 @@ async def _look(row: Any) -> None:
     found = await in_thread(work)
     due = [ring for ring in found if row.since < ring.at <= moment]
     following = next((ring.at for ring in found if ring.at > moment), None)
-    if following is None and about.expanded_until is not None:
-        following = moment + AROUND
+    if about.expanded_until is not None or len(occurrences) == MOST_OCCURRENCES:
+        following = min(following or moment + AGAIN, moment + AGAIN)  # there are more than these
     async with begin() as db:
-        if await _claim(db, row, moment, following) and _is_wanted(about):
+        if await _claim(db, row, moment, following, about.rev) and _is_wanted(about):
             for ring in worth_ringing(due, moment, LATE):
                 await _post(db, about, ring, moment)
     if due:
@@ -147,16 +154,21 @@ async def _look(row: Any) -> None:
 
 
 def _is_wanted(about: Any) -> bool:
-    return about.is_active and about.deleted_at is None and about.status != "CANCELLED"
+    return about.is_active and about.delete_at is None and about.deleted_at is None
 
 
-async def _claim(db: AsyncSession, row: Any, moment: datetime, following: datetime | None) -> bool:
+async def _claim(
+    db: AsyncSession, row: Any, moment: datetime, following: datetime | None, rev: int | None = None
+) -> bool:
     """Whether nobody else has it, and it is still what was looked at."""
-    as_seen = (
+    its = Appointment.id == row.appointment_id
+    as_seen: list[Any] = [
         Reminder.appointment_id == row.appointment_id,
         Reminder.since == row.since,
         Reminder.next_at == row.next_at,
-    )
+    ]
+    if rev is not None:
+        as_seen.append(exists(Appointment.id).where(its, Appointment.rev == rev))
     claimed = update(Reminder).where(*as_seen).values(since=moment, next_at=following)
     return await db.scalar(claimed.returning(Reminder.appointment_id)) is not None
 
@@ -203,4 +215,6 @@ def _row(about: Any, one: Occurrence) -> Any:
 
 
 def _printable(text: str) -> str:
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())[:200]
+    """In one line, without what nobody sees; that may have joined two letters, or two pictures."""
+    shown = (char if char.isprintable() else "" if category(char) == "Cf" else " " for char in text)
+    return " ".join("".join(shown).split())[:200]

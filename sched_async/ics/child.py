@@ -93,7 +93,7 @@ def _read(data: bytes) -> None:
     for one in foreign.found(data, now(), summary, patience.within):
         patience.check(one)
         sys.stdout.write(f"{line_of(one)}\n")
-    _say({"name": summary.name, "color": summary.color, "others": summary.others})
+    _say(vars(summary))
 
 
 def _say(row: dict[str, Any]) -> None:

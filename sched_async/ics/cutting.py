@@ -79,6 +79,8 @@ class CalendarFile:
 
     name: str = ""
     color: str = ""
+    is_cut: bool = False
+    """Whether the file ends inside of it."""
     events: list[Component] = field(default_factory=list)
     zones: list[Component] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
@@ -130,6 +132,8 @@ class Cutter:
         if self.one is not None:
             self.one.refuse(CUT_OFF)
             self._keep()
+        if self.calendar is not None:
+            self.calendar.is_cut = True
         return self.calendar
 
     def _begin(self, number: int, kind: bytes) -> None:

@@ -58,6 +58,8 @@ class Summary:
     name: str = ""
     color: str = ""
     """As CSS names it (RFC 7986)."""
+    is_cut: bool = False
+    """Whether the file ends before its calendar does."""
     others: Counter[str] = field(default_factory=Counter)
 
 
@@ -72,6 +74,7 @@ def found(
     for calendar in calendars(data):
         summary.name = summary.name or calendar.name
         summary.color = summary.color or calendar.color
+        summary.is_cut |= calendar.is_cut
         summary.others += calendar.others
         reader = Reader(calendar, now, within)
         if dates + reader.at_least() > MOST_OF_A_PERSON:

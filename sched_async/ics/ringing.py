@@ -13,9 +13,11 @@ from typing import Any
 
 from ..times import first_instant, to_wall
 from .alarms import Alarm, alarms_of
+from .content_lines import Part
 from .occasions import Occasions
 
 DAY = timedelta(days=1)
+MOST = 20  # of one event
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ def rings(text: str, rows: Iterable[Any], zone: str, hour: int) -> list[Ring]:
     One at an instant of its own is about what happens once.
     """
     its = Occasions(text)
-    usual = alarms_of(its.master)
-    own = {key: alarms_of(event) for event, key in its.overrides()}
+    usual = _alarms(its.master)
+    own = {key: _alarms(event) for event, key in its.overrides()}
     found = []
     for row in rows:
         ends = _instant(row.end_utc, zone) if row.floating else row.end_utc
@@ -43,6 +45,12 @@ def rings(text: str, rows: Iterable[Any], zone: str, hour: int) -> list[Ring]:
                 if (at := _at(alarm, row, zone, hour)) is not None:
                     found.append(Ring(at, ends, row))
     return sorted(found, key=lambda ring: ring.at)
+
+
+def _alarms(event: Part) -> list[Alarm]:
+    """Nobody is reminded of what is cancelled."""
+    is_off = event.text("STATUS").strip().upper() == "CANCELLED"
+    return [] if is_off else alarms_of(event)[:MOST]
 
 
 def _at(alarm: Alarm, row: Any, zone: str, hour: int) -> datetime | None:

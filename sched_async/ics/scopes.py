@@ -98,6 +98,16 @@ def edit_one(text: str, on: str, edit: Edit, now: datetime) -> str:
     return its.written()
 
 
+def ringing_alone(text: str, on: str) -> str:
+    """With the reminders of that one only: those of the others had been silent, and stay so."""
+    its = Occasions(text)
+    for event in (its.master, *its.series.changed):
+        if event is not its.override(on):
+            event.set("VALARM", None)
+            event.contents = [one for one in event.contents if one.name != "VALARM"]
+    return its.written()
+
+
 def edit_all(text: str, on: str, edit: Edit, now: datetime) -> Edited:
     """Every one as the one that the form showed; ``on`` is empty where it showed the series."""
     if edit.changes_nothing:

@@ -11,11 +11,12 @@ from hashlib import sha256
 
 from ..ics.clocks import known
 from ..ics.content_lines import Line, Part
+from ..ics.recurrence import parts_of
 from .file_zones import RULES
 
 TIMES = ("DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "EXDATE", "RECURRENCE-ID")
-PARAMS = re.compile(r';(?:TZID=(?:"[^"]*"|[^;]*)|VALUE=[A-Z-]+)', re.IGNORECASE)
-TZID = re.compile(r";TZID=(?:\"[^\"]*\"|[^;]*)", re.IGNORECASE)
+VALUES = ("DATE", "DATE-TIME", "PERIOD")
+OF_RULES = re.compile("FREQ|UNTIL|COUNT|INTERVAL|WKST|BY[A-Z]+")
 STAMP = Line("DTSTAMP", "", "19700101T000000Z")
 """RFC 5545 wants one; ours would tell when something was changed."""
 
@@ -53,15 +54,24 @@ class Busy:
                 yield Line("EXDATE", hidden.params, hidden.value)
 
     def _line(self, line: Line) -> Line:
-        params = "".join(PARAMS.findall(line.params))
-        if name := line.param("TZID"):
-            params = TZID.sub(lambda _: f";TZID={self._zone(name)}", params)
-        return Line(line.name, params, line.value)
+        """Of its parameters, and of a rule, only what is known to be about time."""
+        kind, zone = line.param("VALUE").upper(), line.param("TZID")
+        params = f";VALUE={kind}" if kind in VALUES else ""
+        params += f";TZID={self._zone(zone)}" if zone else ""
+        value = line.value
+        if line.name == "RRULE":
+            parts = parts_of(value).items()
+            known = (f"{name}={said}" for name, said in parts if OF_RULES.fullmatch(name))
+            value = ";".join(known)
+        return Line(line.name, params, value)
 
     def _block(self, block: Part) -> Part:
         """Its rules without what they are called."""
         parts = [
-            Part(part.name, [line for line in part.lines if line.name in RULES])
+            Part(
+                part.name,
+                [Line(one.name, "", one.value) for one in part.lines if one.name in RULES],
+            )
             for part in block.contents
             if isinstance(part, Part)
         ]

@@ -30,15 +30,13 @@ def init_app(app: Quart) -> None:
 
     @app.after_serving
     async def forget_slots() -> None:  # they belong to the loop that served
-        app.extensions.pop("export_slots", None)
+        app.extensions.pop("slots", None)
 
 
-def slots() -> asyncio.Semaphore:
-    """The places of those who wait for an export at the same time."""
-    made: asyncio.Semaphore = current_app.extensions.setdefault(
-        "export_slots", asyncio.Semaphore(AT_ONCE)
-    )
-    return made
+def slots(name: str) -> asyncio.Semaphore:
+    """The places for one kind of work that takes long, so that no kind keeps another waiting."""
+    kinds: dict[str, asyncio.Semaphore] = current_app.extensions.setdefault("slots", {})
+    return kinds.setdefault(name, asyncio.Semaphore(AT_ONCE))
 
 
 @blueprint.route("/account/data/export/")
@@ -74,17 +72,17 @@ async def calendar(calendar_id: int) -> ResponseReturnValue:
     return _as_download(made, f"{file_names.safe(row.name, 'calendar')}.ics", ICS)
 
 
-async def in_turn(making: Coroutine[Any, Any, IO[bytes]]) -> IO[bytes]:
+async def in_turn(making: Coroutine[Any, Any, IO[bytes]], of: str = "export") -> IO[bytes]:
     """A few at a time, since each takes a while; the next one waits a little."""
     try:
-        await asyncio.wait_for(slots().acquire(), WAIT)
+        await asyncio.wait_for(slots(of).acquire(), WAIT)
     except BaseException:
         making.close()
         raise
     try:
         return await making
     finally:
-        slots().release()
+        slots(of).release()
 
 
 def _as_download(file: IO[bytes], name: str, kind: str) -> Response:

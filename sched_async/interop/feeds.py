@@ -4,10 +4,11 @@ An address opens one calendar and nothing else, and nobody has to sign in there.
 the database has only its hash.
 """
 
+import asyncio
 from datetime import datetime, timedelta
 from hashlib import sha256
 from importlib.metadata import version
-from typing import Any
+from typing import IO, Any
 
 from quart import (
     Blueprint,
@@ -33,13 +34,13 @@ from ..config import PublicUrl
 from ..database import begin, db, fetch
 from ..human_times import in_words
 from ..ics import derive
-from ..ics.content_lines import Part
 from ..models import Appointment, Calendar, Feed, User
 from ..times import now
 from . import calendar_file
 from .busy import Busy
-from .export_view import ICS, in_turn, streamed
+from .export_view import CHUNK, ICS, in_turn, streamed
 
+MOST_NAMES = 1000
 KINDS = {"all": False, "busy": True}
 WRITER = f"1 {derive.VERSION} {version('tzdata')}"
 """What else decides what is written; raise the first when the same calendar comes out otherwise."""
@@ -50,7 +51,8 @@ OPENED: Any = (
     .add_columns(Feed.calendar_id, Calendar.user_id, Calendar.name, Calendar.color, Calendar.rev)
     .join(Calendar, Calendar.id == Feed.calendar_id)
     .join(User, User.id == Calendar.user_id)
-    .where(Feed.token_hash == bindparam("token"), Calendar.deleted_at.is_(None), User.is_active)
+    .where(Feed.token_hash == bindparam("token"), Calendar.deleted_at.is_(None))
+    .where(User.is_active, User.delete_at.is_(None))
 )
 OF_CALENDAR: Any = select(Feed.is_busy_only, Feed.created_at, Feed.last_used_at).where(
     Feed.calendar_id == bindparam("calendar")
@@ -75,37 +77,65 @@ async def read(token: str) -> ResponseReturnValue:
     moment = now()
     if feed.last_used_at is None or moment - feed.last_used_at >= NOTED_EVERY:
         current_app.add_background_task(_note_used, feed.id, moment)
-    etag = _etag(feed, moment)
-    if request.if_none_match.contains_weak(etag):
-        response = Response(status=304)
+    version, file = _version(feed, moment), None
+    etag = _names().get(version, "") if feed.is_busy_only else version
+    if not _has(etag):
+        file = await _whole(feed)
+        etag = await _name(version, file) if feed.is_busy_only else version
+    if file is not None and not _has(etag):
+        response = streamed(file, ICS)
     else:
-        response = await _whole(feed)
+        response = Response(status=304)
+        if file is not None:
+            file.close()
     response.set_etag(etag)
     response.headers["Cache-Control"] = REVALIDATED
     return response
 
 
-def _etag(feed: Any, moment: datetime) -> str:
+def _has(etag: str) -> bool:
+    """Whether whoever asks has these contents already."""
+    return bool(etag) and request.if_none_match.contains_weak(etag)
+
+
+def _version(feed: Any, moment: datetime) -> str:
     """The rules of zones are written up to a year that depends on this one."""
     parts = (WRITER, moment.year, feed.token_hash, feed.rev, feed.name, feed.color)
     return sha256(repr(parts).encode()).hexdigest()[:32]
 
 
-async def _whole(feed: Any) -> Response:
+async def _whole(feed: Any) -> IO[bytes]:
     mine = Appointment.readable_by(feed.user_id).where(Appointment.calendar_id == feed.calendar_id)
-    name, shape = feed.name, _as_it_is
+    how: dict[str, Any] = {"name": feed.name, "color": feed.color}
     if feed.is_busy_only:
-        name, shape = "Busy", Busy(feed.token_hash)
-    return streamed(
-        await in_turn(
-            calendar_file.make(mine, feed.calendar_id, name, feed.color, shape=shape, again=True)
-        ),
-        ICS,
-    )
+        how = {"name": "Busy", "shape": Busy(feed.token_hash)}
+    return await in_turn(calendar_file.make(mine, feed.calendar_id, again=True, **how), "feeds")
 
 
-def _as_it_is(calendar: Part) -> Part:
-    return calendar
+# What is busy only has a name for its contents: one for each version of the calendar would tell
+# whenever anything in it changes.
+
+
+def _names() -> dict[str, str]:
+    """The name of the contents by the calendar's version, for those that were asked for last."""
+    names: dict[str, str] = current_app.extensions.setdefault("busy_contents", {})
+    return names
+
+
+async def _name(version: str, file: IO[bytes]) -> str:
+    names = _names()
+    while len(names) >= MOST_NAMES:
+        del names[next(iter(names))]
+    names[version] = await asyncio.to_thread(_digest, file)
+    return names[version]
+
+
+def _digest(file: IO[bytes]) -> str:
+    found = sha256()
+    file.seek(0)
+    while chunk := file.read(CHUNK):
+        found.update(chunk)
+    return found.hexdigest()[:32]
 
 
 async def _note_used(feed_id: int, moment: datetime) -> None:

@@ -20,6 +20,7 @@ SECONDS = 20
 MOST_REDIRECTS = 5
 MOST_ADDRESS = 2000  # characters
 CHUNK = 64 * 1024
+CONDITIONS, STAMPS = {"If-None-Match", "If-Modified-Since"}, ("ETag", "Last-Modified")
 ACCEPT = {"Accept": "text/calendar, */*;q=0.5", "Accept-Encoding": "identity"}
 NO_ADDRESS = "Enter the address of a calendar, such as https://example.org/holidays.ics."
 WITH_PASSWORD = "Leave out the name and the password: only public calendars can be followed."  # noqa: S105
@@ -33,7 +34,10 @@ ANSWERED = "Its server answers with an error ({})."
 ENCODED = "Its server sends the file in a form that can't be read."
 
 
-NAT64 = ip_network("64:ff9b::/96")
+UNICAST = ip_network("2000::/3")
+"""All of IPv6 that has been given to anybody (RFC 4291): none of the forms that hold IPv4."""
+NOT_OF_ALL = (ip_network("192.0.0.0/24"), ip_network("168.63.129.16"))
+"""For protocols, and where some clouds keep what only their machines may read."""
 
 
 class PrivateError(OSError):
@@ -123,7 +127,7 @@ async def fetch(
 
 
 async def _taken(response: Any) -> Fetched:
-    if response.status == 304:
+    if response.status == 304 and response.request_info.headers.keys() & CONDITIONS:
         return Fetched(None)
     if response.status != 200:
         raise RefusedError(ANSWERED.format(response.status))
@@ -134,8 +138,12 @@ async def _taken(response: Any) -> Fetched:
         data += chunk
         if len(data) > MOST_BYTES:
             raise RefusedError(TOO_LARGE)
-    names = ("ETag", "Last-Modified")
-    return Fetched(bytes(data), *(response.headers.get(name, "")[:1000] for name in names))
+    return Fetched(bytes(data), *(_stamp(response.headers.get(name, "")) for name in STAMPS))
+
+
+def _stamp(value: str) -> str:
+    """What can be sent back as it came."""
+    return value if value.isascii() and value.isprintable() and len(value) <= 1000 else ""
 
 
 def is_public(host: str) -> bool:
@@ -147,12 +155,16 @@ def is_public(host: str) -> bool:
     [True, True, False]
     >>> [is_public(one) for one in ("::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::1")]
     [False, False, False]
+    >>> [is_public(one) for one in ("fec0::1", "::7f00:1", "192.0.0.192", "168.63.129.16")]
+    [False, False, False, False]
     """
     address = ip_address(host.partition("%")[0])
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
         if inner is not None:
             return is_public(str(inner))
-        if address.teredo or address in NAT64:
+        if address.teredo or address not in UNICAST:
             return False
+    elif any(address in net for net in NOT_OF_ALL):
+        return False
     return address.is_global and not address.is_multicast

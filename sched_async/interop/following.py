@@ -18,6 +18,7 @@ from ..appointments import changes, storing
 from ..appointments.acts import ChangedError, TakenError
 from ..database import begin, reading
 from ..errors import RefusedError
+from ..ics.foreign import OLDER
 from ..models import Appointment, Calendar, Followed, User, UtcSeconds
 from ..plurals import counted
 from ..times import now
@@ -33,13 +34,14 @@ WAITS = (timedelta(hours=1), timedelta(hours=4))
 LEASE = timedelta(minutes=10)
 AGAIN = timedelta(minutes=1)
 TOO_SOON = "It was refreshed a moment ago. Wait a minute."
+BROKEN_OFF = "The file breaks off before its end."
 CHANGED = "It was being refreshed at the same moment."
 DUE = (
     select(Followed.calendar_id, Followed.tried_at)
     .join(Calendar, Calendar.id == Followed.calendar_id)
     .join(User, User.id == Calendar.user_id)
     .where(Followed.next_at <= bindparam("now", type_=UtcSeconds))
-    .where(Calendar.deleted_at.is_(None), User.is_active)
+    .where(Calendar.deleted_at.is_(None), User.is_active, User.delete_at.is_(None))
     .order_by(Followed.next_at, Followed.calendar_id)
     .limit(20)
 )
@@ -62,7 +64,10 @@ async def refresh_due() -> None:
         rows = (await work.execute(DUE, {"now": now()})).all()
     for row in rows:
         if await _claim(row.calendar_id, row.tried_at):
-            await refresh(row.calendar_id)
+            try:
+                await refresh(row.calendar_id)
+            except Exception:  # the others go on; this one again once its lease is over
+                log.exception("calendar %s could not be refreshed", row.calendar_id)
 
 
 async def _claim(calendar_id: int, before: datetime) -> bool:
@@ -83,8 +88,8 @@ async def refresh(calendar_id: int) -> str:
     try:
         fetched, heard = await read(followed.address, followed.etag, followed.last_modified)
         values = _fresh(fetched)
-        if heard.refused:
-            values["problem"] = missed(heard).strip()
+        if unreadable(heard):  # read again tomorrow, also if nothing has changed by then
+            values |= {"problem": missed(heard).strip(), "etag": "", "last_modified": ""}
         await _bring(calendar_id, user_id, fetched, heard, values)
     except (RefusedError, ChangedError, TakenError) as refused:
         problem = str(refused) if isinstance(refused, RefusedError) else CHANGED
@@ -96,11 +101,12 @@ async def refresh(calendar_id: int) -> str:
 async def read(address: str, etag: str = "", last_modified: str = "") -> tuple[Fetched, Reading]:
     """What lies there; RefusedError where it cannot be read, or is no calendar."""
     allows_private = current_app.config["FOLLOW_PRIVATE"] == "yes"
-    fetched = await fetch(address, etag, last_modified, allows_private=allows_private)
-    if fetched.data is None:
-        return fetched, Reading()
-    async with slots():
-        return fetched, await read_file(fetched.data)
+    async with slots("following"):
+        fetched = await fetch(address, etag, last_modified, allows_private=allows_private)
+        heard = await read_file(fetched.data) if fetched.data is not None else Reading()
+    if heard.is_cut:
+        raise RefusedError(BROKEN_OFF)
+    return fetched, heard
 
 
 async def _bring(
@@ -109,6 +115,7 @@ async def _bring(
     plan, gone = Plan(calendar_id), list[Any]()
     if fetched.data is not None:
         plan = await planned(user_id, calendar_id, heard)
+    if fetched.data is not None and not unreadable(heard):  # which may be what is here
         gone = await _vanished(calendar_id, heard)
     async with begin() as work:
         if fetched.data is not None and (plan or gone):
@@ -176,8 +183,12 @@ def _fresh(fetched: Fetched) -> dict[str, Any]:
     return stamps | {"problem": "", "failures": 0}
 
 
+def unreadable(heard: Reading) -> int:
+    """How many there are in its newest version that cannot be read."""
+    return sum(one.refused != OLDER for one in heard.refused)
+
+
 def missed(heard: Reading) -> str:
     """A sentence, behind another one; or nothing."""
-    if not heard.refused:
-        return ""
-    return f" {counted(len(heard.refused), 'appointment')} could not be read."
+    many = unreadable(heard)
+    return f" {counted(many, 'appointment')} could not be read." if many else ""

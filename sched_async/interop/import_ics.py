@@ -59,6 +59,8 @@ class Reading:
     color: str = ""
     """Of ours, if it is one of these."""
     others: Counter[str] = field(default_factory=Counter)
+    is_cut: bool = False
+    """Whether the file ends before its calendar does."""
     is_whole: bool = False
 
     @property
@@ -162,7 +164,7 @@ def _take(lines: Sequence[bytes], heard: Reading) -> None:
             raise RefusedError(row["error"])
         if "others" in row:
             heard.name, heard.others, heard.is_whole = row["name"], Counter(row["others"]), True
-            heard.color = color_of(row["color"])
+            heard.color, heard.is_cut = color_of(row["color"]), row["is_cut"]
         else:
             heard.found.append(found_of(row))
 

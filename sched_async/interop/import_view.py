@@ -134,7 +134,7 @@ async def _show(form: UploadForm) -> ResponseReturnValue:
 
 async def _heard(data: bytes) -> Reading:
     """Not many at once, since each takes a process."""
-    async with slots():
+    async with slots("import"):
         return await read_file(data)
 
 

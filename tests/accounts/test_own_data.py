@@ -321,7 +321,7 @@ async def test_when_no_turn_comes_one_is_asked_to_try_again(
 ) -> None:
     monkeypatch.setattr(export_view, "WAIT", 0.01)
     async with app.app_context():
-        slots = export_view.slots()
+        slots = export_view.slots("export")
     for _ in range(export_view.AT_ONCE):
         await slots.acquire()
     response = await hers.get(EXPORT)

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import time_machine
 from quart import Quart
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from sched_async.appointments import reminders
 from sched_async.database import begin
@@ -138,6 +138,57 @@ async def test_nobody_is_reminded_of_what_is_gone_cancelled_or_not_theirs_any_mo
     async with app.app_context(), begin() as db:
         await db.execute(update(User).values(is_active=False))
     assert await look(app, clock, AT - 15 * MINUTE) == []
+
+
+async def test_one_date_can_be_cancelled_or_have_reminders_while_the_others_are_silent(
+    app: Quart, hers: Client, alice: User, clock: time_machine.Traveller
+) -> None:
+    series = ["DTSTART:20300506T070000Z", "RRULE:FREQ=DAILY;COUNT=3", *alarm("-PT15M")]
+    second = ["RECURRENCE-ID:20300507T070000Z", "DTSTART:20300507T070000Z", *alarm("-PT15M")]
+    off = event(*second, "STATUS:CANCELLED").split("BEGIN:VEVENT")[1].split("END:VEVENT")[0]
+    text = event(*series).replace(
+        "END:VEVENT\r\n", f"END:VEVENT\r\nBEGIN:VEVENT{off}END:VEVENT\r\n"
+    )
+    (number,) = await put(app, alice, text)
+    one = await look(app, clock, AT - 15 * MINUTE)
+    assert len(one) == 1
+    assert await look(app, clock, AT + DAY - 15 * MINUTE) == one
+    clock.move_to(AT - DAY, tick=False)
+    async with app.app_context(), begin() as db:
+        await db.execute(update(Appointment).values(is_silent=True))
+        await db.execute(delete(Reminder))
+    form = {"title": "x", "start": "2030-05-08T07:00", "end": "2030-05-08T08:00", "timezone": "UTC"}
+    on = quote("2030-05-08T07:00")
+    path = f"/appointments/{number}/edit/?on={on}"
+    await hers.post(path, form=form | {"scope": "one", "reminder": "30"})
+    assert await triggers(app) == [[], [], ["-PT30M"]]
+    assert len(await look(app, clock, AT + 2 * DAY - 30 * MINUTE)) == 2
+
+
+async def test_what_nobody_has_looked_at_yet_comes_after_an_edit_as_well(
+    app: Quart, alice: User, clock: time_machine.Traveller
+) -> None:
+    address = await make(await signed_in(app, alice.email), reminder="15")
+    await look(app, clock, AT - HOUR)
+    clock.move_to(AT - 13 * MINUTE, tick=False)
+    hers = await signed_in(app, alice.email)
+    await hers.post(f"{address}edit/", form=DENTIST | {"location": "elsewhere"})
+    assert len(await look(app, clock, AT - 10 * MINUTE)) == 1
+
+
+async def test_a_dense_series_with_early_reminders_goes_on_ringing(
+    app: Quart, alice: User, clock: time_machine.Traveller
+) -> None:
+    lines = ["DTSTART:20300506T070000Z", "DURATION:PT10M", "RRULE:FREQ=HOURLY;COUNT=2000"]
+    await put(app, alice, event(*lines, *alarm("-P14D")))
+    await look(app, clock, AT - 12 * HOUR)
+    for days in (1, 20, 40, 60):
+        clock.move_to(AT + days * DAY, tick=False)
+        async with app.app_context():
+            await reminders.remind()
+        (row,) = await all_rows(app, Reminder)
+        assert row.next_at
+        assert row.next_at <= AT + (days + 1) * DAY
 
 
 async def test_undo_brings_a_reminder_back_with_its_appointment(

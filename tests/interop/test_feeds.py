@@ -15,8 +15,9 @@ from sqlalchemy import update
 from sched_async.database import Database, begin
 from sched_async.models import Feed, User
 from sched_async.testing import Client, signed_in
+from sched_async.times import now
 
-from ..appointments import ZONE_BLOCK, put
+from ..appointments import DENTIST, ZONE_BLOCK, put
 from ..pages import text
 from ..rows import activities, all_rows
 from .corpus import calendar, event
@@ -33,13 +34,16 @@ FREE_ONE = (
     "RECURRENCE-ID;TZID=Europe/Berlin:20300415T090000\nSUMMARY:Therapy\nTRANSP:TRANSPARENT\n"
     "DTSTART;TZID=Europe/Berlin:20300415T090000\nDTEND;TZID=Europe/Berlin:20300415T100000"
 )
+OFFICE = ZONE_BLOCK.format("My office").strip()
+SECRETLY = "SUMMARY:x\nRRULE:FREQ=DAILY;COUNT=1;X-NOTE=HIDDEN"
 PRIVATE = (
     calendar(event(SERIES, uid="therapy-hidden"), event(FREE_ONE, uid="therapy-hidden")),
     calendar(
         event("SUMMARY:Flat\nDTSTART;TZID=My office:20300601T090000\nDURATION:PT1H", uid="f"),
-        head=f"VERSION:2.0\n{ZONE_BLOCK.format('My office').strip()}",
+        head=f"VERSION:2.0\n{OFFICE}",
     ),
     calendar(event("SUMMARY:Fair\nDTSTART;VALUE=DATE:20300602\nTRANSP:TRANSPARENT", uid="x")),
+    calendar(event('DTSTART;X-A="a;VALUE=Hidden":20300604T100000Z', SECRETLY, uid="z")),
     calendar(event("SUMMARY:Gone\nDTSTART:20300603T100000Z\nSTATUS:CANCELLED", uid="y")),
 )
 
@@ -129,7 +133,7 @@ async def test_an_address_ends_when_it_is_replaced_or_removed_or_its_calendar_go
     await hers.post(undo)
     assert await status(second) == 200
     async with app.app_context(), begin() as db:
-        await db.execute(update(User).values(is_active=False))
+        await db.execute(update(User).values(delete_at=now()))
     assert await status(second) == 404
     for wrong in ("/feeds/x.ics", second[:-5] + ".ics", "/feeds/" + "a" * 43 + ".ics"):
         assert await status(wrong) == 404
@@ -144,6 +148,7 @@ async def test_busy_only_tells_times_and_nothing_else(
         ("2030-04-01 09:00:00+02:00", "2030-04-01 10:00:00+02:00"),
         ("2030-04-22 09:00:00+02:00", "2030-04-22 10:00:00+02:00"),
         ("2030-06-01 09:00:00+02:00", "2030-06-01 10:00:00+02:00"),
+        ("2030-06-04 10:00:00+00:00", "2030-06-04 10:00:00+00:00"),
     ]
     names = set(re.findall(rb"^([A-Z-]+)[;:]", data, re.MULTILINE))
     assert names <= {
@@ -152,9 +157,38 @@ async def test_busy_only_tells_times_and_nothing_else(
         *(b"DURATION", b"RRULE", b"EXDATE", b"SUMMARY", b"TZID", b"TZOFFSETFROM", b"TZOFFSETTO"),
         *(b"TZNAME", b"RDATE"),
     }
-    for word in (b"Therapy", b"Secret", b"Hidden", b"hidden", b"Flat", b"Fair", b"Gone", b"office"):
+    for word in (
+        b"Therapy",
+        b"Secret",
+        b"Hidden",
+        b"hidden",
+        b"HIDDEN",
+        b"Flat",
+        b"Fair",
+        b"Gone",
+        b"office",
+    ):
         assert word not in data, word
     assert set(re.findall(rb"SUMMARY:(.*)\r", data)) == {b"Busy"}
+
+
+async def test_who_sees_only_what_is_busy_is_not_told_of_any_other_change(
+    app: Quart, client: QuartClient, hers: Client
+) -> None:
+    response = await hers.post("/appointments/create/", form=DENTIST)
+    address = await made(hers, "busy")
+    first = await client.get(address)
+    asked = {"If-None-Match": first.headers["ETag"]}
+    for path, form in (
+        (f"{response.location}edit/", DENTIST | {"title": "Oncologist"}),
+        ("/calendars/1/edit/", {"name": "Illness", "color": "teal"}),
+    ):
+        assert (await hers.post(path, form=form)).status_code == 303
+        for _ in range(2):
+            again = await client.get(address, headers=asked)
+            assert (again.status_code, again.headers["ETag"]) == (304, first.headers["ETag"])
+    await hers.post(f"{response.location}edit/", form=DENTIST | {"end": "2030-05-06T11:00"})
+    assert (await client.get(address, headers=asked)).status_code == 200
 
 
 async def test_nobody_can_open_or_end_the_addresses_of_anothers_calendar(

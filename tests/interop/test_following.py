@@ -57,7 +57,7 @@ class Source:
         if 'If-None-Match: "1"' in asked and 'ETag: "1"' in head:
             head, body = ["HTTP/1.1 304 Not Modified"], b""
         lines = [*head, f"Content-Length: {len(body)}", "Connection: close", "", ""]
-        writer.write("\r\n".join(lines).encode() + body)
+        writer.write("\r\n".join(lines).encode("latin-1") + body)
 
 
 @pytest.fixture
@@ -196,6 +196,47 @@ async def test_while_its_source_fails_a_calendar_stays_as_it_was_and_says_why(
     assert "can't be reached." in page
     assert followed.failures == len(FAILURES)
     assert followed.next_at - moment < timedelta(days=1, minutes=1)
+
+
+def stamped(etag: str, *parts: str, end: int | None = None) -> Callable[[Source], None]:
+    def change(source: Source) -> None:
+        source.head = ["HTTP/1.1 200 OK", f"ETag: {etag}"]
+        source.body = calendar(*parts, head=CLUB).encode()[:end]
+
+    return change
+
+
+BROKEN = event("DTSTART:rubbish", "SUMMARY:Match", uid="a")
+ODD = [
+    # an answer, what is there afterwards, and what is said
+    (
+        stamped('"2"', ONE, OTHER, end=-20),
+        ["Match", "Party"],
+        "The file breaks off before its end.",
+    ),
+    (stamped('"3"', BROKEN, OTHER), ["Match", "Party"], "1 appointment could not be read."),
+    (stamped('"4"', ONE, ONE.replace("UID:a", "UID:a\nSEQUENCE:2")), ["Match"], ""),
+    (stamped('"\xff"', ONE, OTHER), ["Match", "Party"], ""),
+]
+
+
+async def test_what_an_odd_source_says_deletes_nothing_and_stops_no_other(
+    app: Quart, hers: Client, source: Source
+) -> None:
+    await follows(hers, source)
+    moment = now()
+    for change, expected, sentence in ODD:
+        change(source)
+        moment += timedelta(days=2)
+        with time_machine.travel(moment):
+            async with app.app_context():
+                await following.refresh_due()
+        (followed,) = await all_rows(app, Followed)
+        assert (await titles(app), followed.problem) == (expected, sentence)
+    fails_with("304 Not Modified")(source)
+    source.body = b""
+    response = await hers.post(FOLLOW, form={"address": source.url, "name": "x", "color": "teal"})
+    assert response.status_code == 422
 
 
 async def test_a_slow_source_is_given_up(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:

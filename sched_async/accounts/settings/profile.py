@@ -31,6 +31,8 @@ FIELDS = (
     "reminders",
     "reminder_hour",
 )
+OF_REMINDERS = ("timezone", "reminder_hour")
+"""What decides when they come."""
 CLOCKS: dict[Any, str] = {24: "24-hour (14:30)", 12: "12-hour (2:30 pm)"}
 START_VIEWS = {
     "": "The list of appointments",
@@ -77,7 +79,8 @@ async def _save(form: ProfileForm) -> ResponseReturnValue:
     values = {name: form[name].data for name in FIELDS}
     values["day_reminders"] = [one * A_DAY for one in form.day_reminders.data]
     await db.execute(update(User).where(User.id == user_id).values(values))
-    await db.execute(Reminder.look_again(Reminder.user_id == user_id))
+    if any(values[name] != getattr(current_user.known(), name) for name in OF_REMINDERS):
+        await db.execute(Reminder.look_again(Reminder.user_id == user_id))
     activity.record(db, user_id, "profile_changed")
     await db.commit()
     await flash("Saved.", "success")
