@@ -1,6 +1,8 @@
 """List, read and make appointments."""
 
+from datetime import time
 from functools import partial
+from typing import Any
 
 from quart import Blueprint, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
@@ -8,6 +10,7 @@ from quart.typing import ResponseReturnValue
 from ..accounts.sessions import current_user, login_required, public
 from ..database import db
 from ..errors import RefusedError
+from ..human_times import clock
 from ..ics.ics_text import Facts, new_text
 from ..ics.rules import NEVER, Repeat
 from ..ics.scopes import Edit, Edited, edited
@@ -90,10 +93,19 @@ async def detail(appointment_id: int) -> ResponseReturnValue:
         calendars=calendars,
         on=on,
         words=words,
-        reminders=in_words(row.reminders, row.allday),
+        reminders=_reminders(row),
         is_silent=row.is_silent,
         is_followed=row.is_followed,
     )
+
+
+def _reminders(row: Any) -> str:
+    """When they come; of whole days with the hour."""
+    words = in_words(row.reminders, row.allday)
+    if not (words and row.allday):
+        return words
+    user = current_user.known()
+    return f"{words}, at {clock(time(user.reminder_hour), user.clock_hours)}"
 
 
 async def _add(form: AppointmentForm) -> ResponseReturnValue | None:

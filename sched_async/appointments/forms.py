@@ -10,6 +10,7 @@ from wtforms.validators import AnyOf, DataRequired, InputRequired, Length, Regex
 from ..accounts.sessions import current_user
 from ..errors import RefusedError
 from ..forms import CheckboxField, Checked, LineField, OnceForm, TextField, stripped
+from ..ics.alarms import A_DAY
 from ..ics.ics_text import Facts
 from ..ics.rules import NEVER, Repeat
 from ..ics.scopes import SCOPES
@@ -140,7 +141,7 @@ def _kept_reminders(kept: Facts | None) -> tuple[Sequence[int], Sequence[int]]:
     if kept is not None:
         return kept.reminders, fitting(kept.reminders)
     user = current_user.known()
-    return user.reminders, user.day_reminders
+    return user.reminders, [days * A_DAY for days in user.day_reminders]
 
 
 def midnight(wall: datetime) -> datetime:

@@ -41,7 +41,7 @@ class User(Base):
     reminders: Mapped[list[int]] = mapped_column(JSON, default=list)
     """Of new appointments, in minutes before the start."""
     day_reminders: Mapped[list[int]] = mapped_column(JSON, default=list)
-    """Of new whole days, in minutes of so many days."""
+    """Of new whole days, in days before."""
     reminder_hour: Mapped[int] = mapped_column(SmallInteger, default=9)
     """At which whole days are reminded of, by the clocks of ``timezone``."""
     delete_at: Mapped[datetime | None] = mapped_column(UtcSeconds, index=True)

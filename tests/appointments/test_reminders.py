@@ -293,6 +293,8 @@ async def test_the_form_takes_several_reminders_and_says_what_it_cannot_take(
 async def test_a_new_appointment_has_the_reminders_of_the_profile(app: Quart, hers: Client) -> None:
     wanted = {"reminders": ["", "45"], "day_reminders": ["", "1"], "reminder_hour": "7"}
     await hers.post("/account/profile/", form=PROFILE | wanted)
+    page = await text(await hers.get("/account/profile/"))
+    assert re.findall(r'_reminders" type="checkbox" value="(\d+)" checked', page) == ["1"]
     page = await text(await hers.get("/appointments/create/"))
     assert 'value="45" checked> <span>45 minutes' in page
     assert 'name="reminder_days" type="checkbox" value="1" checked' in page
@@ -300,6 +302,7 @@ async def test_a_new_appointment_has_the_reminders_of_the_profile(app: Quart, he
     await make(hers, allday="y")
     assert await triggers(app) == [["-PT45M"], ["-PT17H"]]
     assert "45 minutes before" in await text(await hers.get("/appointments/1/"))
+    assert "1 day before, at 07:00" in await text(await hers.get("/appointments/2/"))
 
 
 def event(*lines: str) -> str:

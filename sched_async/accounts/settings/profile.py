@@ -13,7 +13,6 @@ from ... import mail
 from ...database import db
 from ...forms import Checked, Form, LineField, stripped
 from ...human_times import clock
-from ...ics.alarms import A_DAY
 from ...models import Reminder, User
 from ...reminder_fields import RemindersField
 from ...times import canonical_zone
@@ -23,13 +22,8 @@ from ..sessions import current_user, login_required
 
 WEEK_STARTS: dict[Any, str] = {1: "Monday", 6: "Saturday", 7: "Sunday"}
 FIELDS = (
-    "name",
-    "timezone",
-    "week_start",
-    "clock_hours",
-    "start_view",
-    "reminders",
-    "reminder_hour",
+    *("name", "timezone", "week_start", "clock_hours", "start_view"),
+    *("reminders", "day_reminders", "reminder_hour"),
 )
 OF_REMINDERS = ("timezone", "reminder_hour")
 """What decides when they come."""
@@ -56,8 +50,7 @@ class ProfileForm(Form):
     reminder_hour = SelectField("All-day reminders at", coerce=int, choices=[])
 
     def __init__(self, formdata: Any, *, obj: User) -> None:
-        days = [one // A_DAY for one in obj.day_reminders]
-        super().__init__(formdata, obj=obj, day_reminders=days)
+        super().__init__(formdata, obj=obj)
         times = ((hour, clock(time(hour), obj.clock_hours)) for hour in range(24))
         self.reminder_hour.choices = list(times)
 
@@ -77,7 +70,6 @@ async def index() -> ResponseReturnValue:
 async def _save(form: ProfileForm) -> ResponseReturnValue:
     user_id = current_user.user_id
     values = {name: form[name].data for name in FIELDS}
-    values["day_reminders"] = [one * A_DAY for one in form.day_reminders.data]
     await db.execute(update(User).where(User.id == user_id).values(values))
     if any(values[name] != getattr(current_user.known(), name) for name in OF_REMINDERS):
         await db.execute(Reminder.look_again(Reminder.user_id == user_id))
