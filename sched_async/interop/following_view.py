@@ -80,7 +80,7 @@ async def refresh_now(calendar_id: int) -> ResponseReturnValue:
         return redirect(url_for("calendars.index"), 303)
     problem = await following.refresh_now(calendar.id)
     if problem:
-        await flash(f"{called(calendar.name)} is as it was. {problem}", "error")
+        await flash(f"{called(calendar.name)} has been left as it was. {problem}", "error")
     else:
         await flash(f"{called(calendar.name)} has been refreshed.", "success")
     return redirect(url_for("calendars.index"), 303)

@@ -68,7 +68,7 @@ class UploadForm(Form):
 
 
 class ImportForm(Form):
-    reminders = CheckboxField("Remind me by email as the file says")
+    reminders = CheckboxField("Email me the reminders in this file")
 
 
 @blueprint.route("/", methods=["GET", "POST"])

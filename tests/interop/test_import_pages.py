@@ -188,7 +188,7 @@ async def test_imported_reminders_are_silent_unless_the_box_says_otherwise(
     app: Quart, hers: Client
 ) -> None:
     address = await previewed(hers, RINGING)
-    assert "Remind me by email as the file says" in await text(await hers.get(address))
+    assert "Email me the reminders in this file" in await text(await hers.get(address))
     await hers.post(address)
     assert await all_rows(app, Reminder) == []
     (one,) = await all_rows(app, Appointment)
@@ -205,7 +205,7 @@ async def test_imported_reminders_are_silent_unless_the_box_says_otherwise(
     await hers.post(await previewed(hers, RINGING), form={"reminders": "y"})
     (reminder,) = await all_rows(app, Reminder)
     assert reminder.appointment_id != one.id
-    assert "Remind me by email" not in await text(await hers.get(await previewed(hers, TWO)))
+    assert "Email me the reminders" not in await text(await hers.get(await previewed(hers, TWO)))
 
 
 @each("is_cut", [True, False])
