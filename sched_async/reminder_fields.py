@@ -10,9 +10,7 @@ from .ics.alarms import A_DAY, FARTHEST
 from .plurals import counted
 
 MOST = 5
-TOO_FAR = (
-    f"A reminder can come up to {FARTHEST // (7 * A_DAY)} weeks before, and not after the start."
-)
+TOO_FAR = f"Choose a time up to {FARTHEST // (7 * A_DAY)} weeks before the start."
 USUAL = (0, 5, 10, 15, 30, 60, 120, A_DAY, 2 * A_DAY, 7 * A_DAY)
 USUAL_DAYS = (0, 1, 2, 7)
 
@@ -49,7 +47,7 @@ class RemindersField(Field):
 
     def pre_validate(self, form: Any) -> None:
         if len(self.data) > MOST:
-            raise ValidationError(f"Choose at most {MOST} reminders.")
+            raise ValidationError(f"Choose no more than {MOST} reminders.")
         if any(not 0 <= one <= self.most for one in self.data):
             raise ValidationError(TOO_FAR)
 
@@ -59,7 +57,7 @@ class RemindersField(Field):
         usual = USUAL_DAYS if self.days else USUAL
         unit = A_DAY if self.days else 1
         return tuple(
-            (one, words_for(one * unit, self.days), one in self.data)
+            (one, before(one * unit, self.days), one in self.data)
             for one in sorted({*usual, *self.data})
         )
 
@@ -74,6 +72,14 @@ def words_for(minutes: int, of_days: bool = False) -> str:
     if not minutes:
         return "on the day" if of_days else "at the start"
     return " ".join(_pieces(minutes))
+
+
+def before(minutes: int, of_days: bool) -> str:
+    """
+    >>> before(15, of_days=False), before(0, of_days=True)
+    ('15 minutes before', 'on the day')
+    """
+    return words_for(minutes, of_days) + (" before" if minutes else "")
 
 
 def _pieces(minutes: int) -> Iterator[str]:
@@ -91,5 +97,5 @@ def in_words(reminders: Iterable[int], of_days: bool) -> str:
     >>> in_words((0, 15, 1440), False), in_words((1440,), True)
     ('at the start, 15 minutes before and 1 day before', '1 day before')
     """
-    said = [words_for(one, of_days) + (" before" if one else "") for one in reminders]
+    said = [before(one, of_days) for one in reminders]
     return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)

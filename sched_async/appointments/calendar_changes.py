@@ -1,7 +1,8 @@
 """Every change of calendars themselves; what is in them is the business of ``changes``."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from itertools import chain, count
 from typing import Any
 from unicodedata import normalize
 
@@ -79,6 +80,12 @@ async def _refuse_taken(
 def named(calendars: Iterable[Any], name: str) -> Any:
     """The one among them that has this name, as far as names differ; or None."""
     return next((one for one in calendars if _compared(one.name) == _compared(name)), None)
+
+
+def free_name(calendars: Collection[Any], name: str) -> str:
+    """The same, with a number if it is taken."""
+    names = chain([name], (f"{name} ({number})" for number in count(2)))
+    return next(one for one in names if named(calendars, one) is None)
 
 
 def _compared(name: str) -> str:

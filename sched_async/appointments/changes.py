@@ -59,7 +59,7 @@ CORE = {"synchronize_session": False}
 changes = cast(Table, Change.__table__)
 REFRESH = "refresh"
 """The kind of an act that brings a calendar to what it follows; no other may change one."""
-FOLLOWED = "This calendar follows an address elsewhere, so nothing in it can be changed here."
+FOLLOWED = "You follow this calendar, so nothing in it can be changed here."
 REMEMBERED = "remembered"
 """The kind of an act that changed nothing itself: it keeps the name of what was imported."""
 

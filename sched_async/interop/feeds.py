@@ -205,9 +205,7 @@ async def remove(calendar_id: int, kind: str) -> ResponseReturnValue:
     await db.execute(_of(calendar.id, _is_busy_only(kind)))
     activity.record(db, current_user.user_id, "feed_removed")
     await db.commit()
-    await flash(
-        "The address has been removed. Whoever has it can't read the calendar any more.", "success"
-    )
+    await flash("The address has been removed. It no longer works.", "success")
     return redirect(url_for(".index", calendar_id=calendar_id), 303)
 
 

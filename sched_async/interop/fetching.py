@@ -23,15 +23,15 @@ CHUNK = 64 * 1024
 CONDITIONS, STAMPS = {"If-None-Match", "If-Modified-Since"}, ("ETag", "Last-Modified")
 ACCEPT = {"Accept": "text/calendar, */*;q=0.5", "Accept-Encoding": "identity"}
 NO_ADDRESS = "Enter the address of a calendar, such as https://example.org/holidays.ics."
-WITH_PASSWORD = "Leave out the name and the password: only public calendars can be followed."  # noqa: S105
+WITH_PASSWORD = "Leave out the user name and password. Only public calendars can be followed."  # noqa: S105
 PRIVATE = "This address is on a private network, which this server doesn't read from."
 NOT_FOUND = "There is no server with this name."
 UNREACHABLE = "Its server can't be reached."
-NOT_SECURE = "The certificate of its server is not valid."
+NOT_SECURE = "Its server's certificate isn't valid."
 TOO_SLOW = "Its server is taking too long to answer."
 MANY_REDIRECTS = "Its server keeps redirecting to another address."
 ANSWERED = "Its server answered with an error ({})."
-ENCODED = "Its server sends the file in a form that can't be read."
+ENCODED = "Its server sent a file that can't be read."
 
 
 UNICAST = ip_network("2000::/3")

@@ -33,9 +33,9 @@ SPREAD = timedelta(hours=1)
 WAITS = (timedelta(hours=1), timedelta(hours=4))
 LEASE = timedelta(minutes=10)
 AGAIN = timedelta(minutes=1)
-TOO_SOON = "It was refreshed a moment ago. Wait a minute."
-BROKEN_OFF = "The file breaks off before its end."
-CHANGED = "It was being refreshed at the same moment."
+TOO_SOON = "It was tried less than a minute ago. Please wait a minute."
+BROKEN_OFF = "The file is incomplete."
+CHANGED = "It is already being refreshed."
 DUE = (
     select(Followed.calendar_id, Followed.tried_at)
     .join(Calendar, Calendar.id == Followed.calendar_id)
@@ -191,4 +191,4 @@ def unreadable(heard: Reading) -> int:
 def missed(heard: Reading) -> str:
     """A sentence, behind another one; or nothing."""
     many = unreadable(heard)
-    return f" {counted(many, 'appointment')} could not be read." if many else ""
+    return f" {counted(many, 'appointment')} can't be read." if many else ""

@@ -50,7 +50,8 @@ async def _follow(form: FollowForm) -> ResponseReturnValue | None:
     except RefusedError as refused:
         form.refuse("address", str(refused))
         return None
-    name = form.name.data or " ".join(heard.name.split())[:MAX_NAME] or host_of(address)
+    own = " ".join(heard.name.split())[: MAX_NAME - 5] or host_of(address)
+    name = form.name.data or calendar_changes.free_name(await own_calendars(), own)
     plan = await planned(user_id, 0, heard)
     try:
         made = await calendar_changes.add(
@@ -80,7 +81,7 @@ async def refresh_now(calendar_id: int) -> ResponseReturnValue:
         return redirect(url_for("calendars.index"), 303)
     problem = await following.refresh_now(calendar.id)
     if problem:
-        await flash(f"{called(calendar.name)} has been left as it was. {problem}", "error")
+        await flash(f"{called(calendar.name)} hasn't been refreshed. {problem}", "error")
     else:
         await flash(f"{called(calendar.name)} has been refreshed.", "success")
     return redirect(url_for("calendars.index"), 303)

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from itertools import chain, count
 from typing import Any
 
 from quart import Blueprint, Quart, abort, flash, redirect, render_template, request, url_for
@@ -12,6 +11,7 @@ from sqlalchemy import delete, select
 from werkzeug.datastructures import MultiDict
 from wtforms import FileField, SelectField, ValidationError
 
+from .. import mail
 from ..accounts.sessions import current_user, login_required
 from ..accounts.tokens import hash_token, new_token
 from ..appointments import calendar_changes
@@ -34,7 +34,7 @@ from .import_preview import preview_of
 
 KEPT = timedelta(hours=1)
 NEW = 0  # instead of a calendar's number
-CHANGED = "Something has changed in this calendar since this page was made. Look at it once more."
+CHANGED = "This calendar has changed in the meantime. Please check the import again."
 
 blueprint = Blueprint("import", __name__, url_prefix="/import")
 
@@ -68,7 +68,7 @@ class UploadForm(Form):
 
 
 class ImportForm(Form):
-    reminders = CheckboxField("Email me the reminders in this file")
+    reminders = CheckboxField("Send me this file's reminders by email")
 
 
 @blueprint.route("/", methods=["GET", "POST"])
@@ -123,6 +123,7 @@ async def preview(token: str) -> ResponseReturnValue:
         into=next((one.name for one in calendars if one.id == upload.calendar_id), None),
         name=_name(upload, calendars),
         form=form,
+        sends_mail=mail.is_configured(),
         problem=problem,
     )
     return page, 422 if problem else form.status
@@ -165,8 +166,7 @@ async def _upload(token: str) -> Upload | None:
 def _name(upload: Upload, calendars: Sequence[Any]) -> str:
     """Of a new calendar: the one in the file, or the file's own, with a number if it is taken."""
     name = " ".join(upload.name.split())[: MAX_NAME - 5] or "Imported"
-    names = chain([name], (f"{name} ({number})" for number in count(2)))
-    return next(one for one in names if calendar_changes.named(calendars, one) is None)
+    return calendar_changes.free_name(calendars, name)
 
 
 async def _import(

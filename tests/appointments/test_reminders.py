@@ -268,13 +268,13 @@ FIELDS: list[tuple[dict[str, Any], list[list[str]]]] = [
     ({"allday": "y", "reminder": "", "reminder_days": ["", "2"]}, [["-PT39H"]]),
     ({"allday": "y", "reminder": ["15"], "reminder_days": [""]}, [[]]),
 ]
-TOO_FAR = "A reminder can come up to 4 weeks before, and not after the start."
+TOO_FAR = "Choose a time up to 4 weeks before the start."
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"reminder": "soon"}, "reminder", "Enter whole numbers."),
     ({"reminder": "-5"}, "reminder", TOO_FAR),
     ({"reminder": "40321"}, "reminder", TOO_FAR),
     ({"reminder_days": "29"}, "reminder_days", TOO_FAR),
-    ({"reminder": [str(one) for one in range(6)]}, "reminder", "Choose at most 5 reminders."),
+    ({"reminder": [str(one) for one in range(6)]}, "reminder", "Choose no more than 5 reminders."),
 ]
 
 
@@ -296,7 +296,7 @@ async def test_a_new_appointment_has_the_reminders_of_the_profile(app: Quart, he
     page = await text(await hers.get("/account/profile/"))
     assert re.findall(r'_reminders" type="checkbox" value="(\d+)" checked', page) == ["1"]
     page = await text(await hers.get("/appointments/create/"))
-    assert 'value="45" checked> <span>45 minutes' in page
+    assert 'value="45" checked> <span>45 minutes before' in page
     assert 'name="reminder_days" type="checkbox" value="1" checked' in page
     await make(hers)
     await make(hers, allday="y")

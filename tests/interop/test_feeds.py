@@ -51,7 +51,7 @@ PRIVATE = (
 async def made(client: Client, kind: str = "all") -> str:
     """Have an address; as its page shows it, without the host."""
     page = await text(await client.post(f"{FEEDS}{kind}/", form={}))
-    found = re.search(r'readonly value="http://localhost(/feeds/[\w-]{43}\.ics)"', page)
+    found = re.search(r">http://localhost(/feeds/[\w-]{43}\.ics)</textarea>", page)
     assert found, page
     assert f'href="webcal://localhost{found[1]}"' in page
     return found[1]

@@ -105,7 +105,7 @@ async def test_what_lies_at_an_address_is_shown_and_kept_up_to_date(
     source.body = (calendar(moved, run) + calendar(run)).encode()
     source.head[1] = 'ETag: "2"'
     response = await hers.post(f"/calendars/{number}/refresh/", form={})
-    assert "Wait a minute" in await text(await hers.get(response.location or ""))
+    assert "wait a minute" in await text(await hers.get(response.location or ""))
     with time_machine.travel(now() + timedelta(minutes=2)):
         response = await hers.post(f"/calendars/{number}/refresh/", form={})
         assert "has been refreshed" in await text(await hers.get(response.location or ""))
@@ -168,7 +168,7 @@ def sends_to(address: str) -> Callable[[Source], None]:
 
 FAILURES = [
     (fails_with("404 Not Found"), "Its server answered with an error (404)."),
-    (fails_with("200 OK\r\nContent-Encoding: gzip"), "in a form that can't be read"),
+    (fails_with("200 OK\r\nContent-Encoding: gzip"), "sent a file that can't be read"),
     (says(b"<!doctype html><p>Sign in</p>"), "This is not calendar data."),
     (says(b""), "This is not calendar data."),
     (says(b"x" * (MOST_BYTES + 1)), "The file is larger than 10 MB."),
@@ -212,9 +212,9 @@ ODD = [
     (
         stamped('"2"', ONE, OTHER, end=-20),
         ["Match", "Party"],
-        "The file breaks off before its end.",
+        "The file is incomplete.",
     ),
-    (stamped('"3"', BROKEN, OTHER), ["Match", "Party"], "1 appointment could not be read."),
+    (stamped('"3"', BROKEN, OTHER), ["Match", "Party"], "1 appointment can't be read."),
     (stamped('"4"', ONE, ONE.replace("UID:a", "UID:a\nSEQUENCE:2")), ["Match"], ""),
     (stamped('"\xff"', ONE, OTHER), ["Match", "Party"], ""),
 ]

@@ -18,6 +18,7 @@ from sched_async.security.csrf import HEADER
 from sched_async.testing import Client, signed_in
 from sched_async.times import now
 
+from ..mailbox import MAIL_URL
 from ..pages import text
 from ..rows import all_rows
 from ..tables import each
@@ -184,17 +185,18 @@ RINGING = calendar(
 ).encode()
 
 
+@pytest.mark.settings(MAIL_URL=MAIL_URL)
 async def test_imported_reminders_are_silent_unless_the_box_says_otherwise(
     app: Quart, hers: Client
 ) -> None:
     address = await previewed(hers, RINGING)
-    assert "Email me the reminders in this file" in await text(await hers.get(address))
+    assert "Send me this file's reminders by email" in await text(await hers.get(address))
     await hers.post(address)
     assert await all_rows(app, Reminder) == []
     (one,) = await all_rows(app, Appointment)
     assert "TRIGGER:-PT15M" in one.ics
     page = await text(await hers.get(f"/appointments/{one.id}/edit/"))
-    assert "Its imported reminders are silent." in page
+    assert "Its reminders were imported without emails." in page
     assert not re.search(r'name="reminder"[^>]*checked', page)
     form = {"title": "x", "start": "2030-11-30T08:00", "end": "2030-11-30T08:00:01"}
     await hers.post(
@@ -205,7 +207,7 @@ async def test_imported_reminders_are_silent_unless_the_box_says_otherwise(
     await hers.post(await previewed(hers, RINGING), form={"reminders": "y"})
     (reminder,) = await all_rows(app, Reminder)
     assert reminder.appointment_id != one.id
-    assert "Email me the reminders" not in await text(await hers.get(await previewed(hers, TWO)))
+    assert "reminders by email" not in await text(await hers.get(await previewed(hers, TWO)))
 
 
 @each("is_cut", [True, False])

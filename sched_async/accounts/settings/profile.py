@@ -45,9 +45,9 @@ class ProfileForm(Form):
     week_start = SelectField("Week starts on", coerce=int, choices=WEEK_STARTS)
     clock_hours = SelectField("Time format", coerce=int, choices=CLOCKS)
     start_view = SelectField("Start with", choices=START_VIEWS, default="")
-    reminders = RemindersField("Appointments with a time")
+    reminders = RemindersField("Timed appointments")
     day_reminders = RemindersField("All-day appointments", days=True)
-    reminder_hour = SelectField("All-day reminders at", coerce=int, choices=[])
+    reminder_hour = SelectField("Time of all-day reminders", coerce=int, choices=[])
 
     def __init__(self, formdata: Any, *, obj: User) -> None:
         super().__init__(formdata, obj=obj)
