@@ -55,6 +55,11 @@ def clock(wall: datetime | time, hours: int) -> str:
     return f"{(wall.hour - 1) % 12 + 1}:{wall.minute:02} {'am' if wall.hour < 12 else 'pm'}"
 
 
+def reminder_time(user: User) -> str:
+    """At which they are reminded of whole days, by their clock."""
+    return clock(time(user.reminder_hour), user.clock_hours)
+
+
 def short_clock(wall: datetime | time, hours: int) -> str:
     """The same where there is little room.
 

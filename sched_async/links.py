@@ -26,6 +26,11 @@ BRACKETS = {")": "(", "]": "["}
 LINK = Markup('<a href="{0}" dir="ltr" rel="noopener noreferrer nofollow">{0}</a>')
 
 
+def host_of(address: str) -> str:
+    """What may be shown of it, and logged: the rest can be a secret."""
+    return urlsplit(address).hostname or ""
+
+
 def linked(text: str) -> Markup:
     """The text, escaped, with links."""
     parts, done = [], 0

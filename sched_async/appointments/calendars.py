@@ -1,7 +1,6 @@
 """A person's calendars: list, make, change, hide and delete them."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from quart import Blueprint, flash, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
@@ -16,6 +15,7 @@ from ..error_pages import http_error
 from ..errors import RefusedError
 from ..forms import LineField, OnceForm
 from ..human_times import in_words
+from ..links import host_of
 from ..local_paths import local_path
 from ..models import Act, Calendar, Followed, UtcSeconds
 from ..plurals import counted
@@ -74,7 +74,7 @@ async def _follows() -> dict[int, tuple[str, str, str]]:
     user = current_user.known()
     return {
         row.calendar_id: (
-            urlsplit(row.address).hostname or "",
+            host_of(row.address),
             in_words(row.refreshed_at, user) if row.refreshed_at else "",
             row.problem,
         )

@@ -16,7 +16,6 @@ from itertools import chain
 from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..errors import RefusedError
@@ -36,7 +35,6 @@ BEFORE: Any = (
     Appointment.ics,
     Appointment.is_silent,
 )
-INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 acts, calendars = cast(Table, ActRow.__table__), cast(Table, Calendar.__table__)
 # Statements are built once where they stand between a lock and a commit.
 RAISE = (
@@ -123,7 +121,7 @@ def _record_once(dialect: str) -> Any:
     """An act, unless its form was sent before."""
     names = ("user_id", "kind", "title", "count", "calendar_id", "appointment_id", "submission")
     values: Any = {name: bindparam(name) for name in (*names, "made_at")}
-    query = INSERTS[dialect](acts).values(values)
+    query = storing.INSERTS[dialect](acts).values(values)
     once = query.on_conflict_do_nothing(index_elements=["user_id", "submission"])
     return once.returning(acts.c.id)
 
@@ -311,7 +309,7 @@ async def _remember(db: AsyncSession, made: Act) -> None:
         if step.submission is not None
     ]
     if rows:
-        query = INSERTS[db.get_bind().dialect.name](ActRow)
+        query = storing.INSERTS[db.get_bind().dialect.name](ActRow)
         query = query.on_conflict_do_update(
             index_elements=["user_id", "submission"],
             set_={"appointment_id": query.excluded.appointment_id},

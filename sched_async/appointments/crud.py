@@ -1,6 +1,5 @@
 """List, read and make appointments."""
 
-from datetime import time
 from functools import partial
 from typing import Any
 
@@ -10,7 +9,7 @@ from quart.typing import ResponseReturnValue
 from ..accounts.sessions import current_user, login_required, public
 from ..database import db
 from ..errors import RefusedError
-from ..human_times import clock
+from ..human_times import reminder_time
 from ..ics.ics_text import Facts, new_text
 from ..ics.rules import NEVER, Repeat
 from ..ics.scopes import Edit, Edited, edited
@@ -104,8 +103,7 @@ def _reminders(row: Any) -> str:
     words = in_words(row.reminders, row.allday)
     if not (words and row.allday):
         return words
-    user = current_user.known()
-    return f"{words}, at {clock(time(user.reminder_hour), user.clock_hours)}"
+    return f"{words}, at {reminder_time(current_user.known())}"
 
 
 async def _add(form: AppointmentForm) -> ResponseReturnValue | None:

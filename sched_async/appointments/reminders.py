@@ -16,7 +16,6 @@ from urllib.parse import urlencode
 
 from quart import current_app
 from sqlalchemy import Table, bindparam, case, delete, exists, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .. import mail
@@ -38,7 +37,6 @@ AGAIN = timedelta(days=1)
 FAILED = timedelta(hours=1)
 MANY = 100
 MOST_OCCURRENCES = 1000
-INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 reminders = cast(Table, Reminder.__table__)
 DUE = (
     select(Reminder.appointment_id, Reminder.since, Reminder.next_at)
@@ -106,7 +104,7 @@ def _keep(dialect: str) -> Any:
     is_unseen = reminders.c.next_at <= moment  # and stays so
     since = case((is_unseen, kept), (kept > lately, kept), else_=lately)
     again = {"next_at": moment, "since": since}
-    query = INSERTS[dialect](reminders).values(values)
+    query = storing.INSERTS[dialect](reminders).values(values)
     return query.on_conflict_do_update(index_elements=["appointment_id"], set_=again)
 
 

@@ -1,6 +1,5 @@
 """What making an appointment and changing one have in common: the page, and where it leads."""
 
-from datetime import time
 from typing import Any
 
 from quart import redirect, render_template, request, url_for
@@ -11,7 +10,7 @@ from .. import mail
 from ..accounts.sessions import current_user
 from ..errors import RefusedError
 from ..human_dates import long_date
-from ..human_times import clock
+from ..human_times import reminder_time
 from ..ics.ics_text import Facts
 from ..ics.recurrence import CANNOT_READ
 from ..ics.scopes import Edited
@@ -41,13 +40,12 @@ async def sent_form(zone: str, calendar_id: int) -> MultiDict[str, str]:
 async def show_form(form: AppointmentForm, *, status: int = 0, **shown: Any) -> ResponseReturnValue:
     summary = await repeating.summary(form)
     user = current_user.known()
-    hour = clock(time(user.reminder_hour), user.clock_hours)
     page = await render_template(
         "appointments/form.html",
         form=form,
         summary=summary,
         week_start=user.week_start,
-        day_hour=f"At {hour}, which you can change in your profile.",
+        day_hour=f"At {reminder_time(user)}, which you can change in your profile.",
         sends_mail=mail.is_configured(),
         **shown,
     )

@@ -9,12 +9,15 @@ from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..ics.derive import Derived
 from ..models import Appointment, Occurrence
 
 MANY = 500
+INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+"""That can say what becomes of a row that is there already."""
 WIDE = 100
 """Of rows with all that an appointment has, whose values take long to lay out."""
 appointments = cast(Table, Appointment.__table__)

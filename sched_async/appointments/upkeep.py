@@ -90,6 +90,7 @@ async def _write(db: AsyncSession, found: Sequence[tuple[Row, Derived]]) -> None
     ids = [row["id"] for row, _ in found]
     seen = select(Appointment.id, Appointment.rev, Appointment.calendar_id)
     now_there = {tuple(row) for row in await db.execute(seen.where(Appointment.id.in_(ids)))}
+    await db.execute(Reminder.look_again(Reminder.appointment_id.in_(ids)))
     for row, made in found:
         if (row["id"], row["rev"], row["calendar_id"]) in now_there:
             grown[row["calendar_id"]] += await _write_one(db, row, made)
@@ -103,6 +104,5 @@ async def _write_one(db: AsyncSession, row: Row, made: Derived) -> int:
     changed = {name: value for name, value in made.columns.items() if row[name] != value}
     if changed:
         await storing.change(db, row["id"], changed)
-    await db.execute(Reminder.look_again(Reminder.appointment_id == row["id"]))
     rows = storing.occurrence_rows(row["id"], row["calendar_id"], made)
     return await storing.renew_occurrences(db, rows, row["id"])

@@ -77,11 +77,6 @@ def set_reminders(event: Part, minutes: Collection[int], is_date: bool, hour: in
         event.contents.append(_written(event, _trigger(before, hour if is_date else None)))
 
 
-def remove_reminders(event: Part, is_date: bool) -> None:
-    for part, _ in list(_plain(event, is_date)):
-        event.contents.remove(part)
-
-
 def _plain(event: Part, is_date: bool) -> Iterator[tuple[Part, int]]:
     for part in event.parts("VALARM"):
         alarm = _alarm(part)

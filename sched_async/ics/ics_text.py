@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 
-from .alarms import remove_reminders, set_reminders
+from .alarms import set_reminders
 from .content_lines import Line, Part, escaped, read, written
 
 PRODUCT = "-//sched_async//EN"
@@ -90,7 +90,7 @@ def patch_contents(event: Part, shown: Facts, wanted: Facts) -> None:
     is_other_kind = shown.allday != wanted.allday
     if wanted.reminders != shown.reminders or (wanted.reminders and is_other_kind):
         if is_other_kind:
-            remove_reminders(event, shown.allday)
+            set_reminders(event, (), shown.allday, shown.reminder_hour)
         set_reminders(event, wanted.reminders, wanted.allday, wanted.reminder_hour)
 
 

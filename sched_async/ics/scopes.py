@@ -103,7 +103,6 @@ def ringing_alone(text: str, on: str) -> str:
     its = Occasions(text)
     for event in (its.master, *its.series.changed):
         if event is not its.override(on):
-            event.set("VALARM", None)
             event.contents = [one for one in event.contents if one.name != "VALARM"]
     return its.written()
 

@@ -72,11 +72,6 @@ def canonical_address(text: str) -> str:
     return address
 
 
-def host_of(address: str) -> str:
-    """What may be shown of it, and logged: the rest can be a secret."""
-    return urlsplit(address).hostname or ""
-
-
 async def fetch(
     address: str, etag: str = "", last_modified: str = "", *, allows_private: bool = False
 ) -> Fetched:

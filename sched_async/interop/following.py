@@ -19,12 +19,13 @@ from ..appointments.acts import ChangedError, TakenError
 from ..database import begin, reading
 from ..errors import RefusedError
 from ..ics.foreign import OLDER
+from ..links import host_of
 from ..models import Appointment, Calendar, Followed, User, UtcSeconds
 from ..plurals import counted
 from ..times import now
 from .export_view import slots
-from .fetching import Fetched, fetch, host_of
-from .import_ics import Plan, Reading, planned, read_file
+from .fetching import Fetched, fetch
+from .import_ics import Plan, Reading, name_steps, planned, read_file
 
 EVERY = timedelta(minutes=5)
 DAILY = timedelta(days=1)
@@ -127,12 +128,7 @@ async def _bring(
 async def write(work: AsyncSession, user_id: int, plan: Plan, gone: Sequence[Any]) -> None:
     """One act, which is in no trash; its reminders stay silent."""
     async with changes.act(work, user_id, changes.REFRESH) as act:
-        for one in plan.new:
-            if one.made is not None:
-                act.put(plan.calendar_id, one.made, is_silent=True)
-        for row, one in plan.changed:
-            if one.made is not None:
-                act.replace(row, one.made)
+        name_steps(act, plan)
         for row in gone:
             act.delete(row)
 

@@ -14,9 +14,10 @@ from ..database import db
 from ..errors import RefusedError
 from ..forms import Checked, LineField, stripped
 from ..jobs import add_job
+from ..links import host_of
 from ..plurals import counted
 from . import following
-from .fetching import canonical_address, host_of
+from .fetching import canonical_address
 from .import_ics import planned
 
 blueprint = Blueprint("following", __name__, url_prefix="/calendars")

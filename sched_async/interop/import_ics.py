@@ -23,6 +23,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..appointments import changes, storing
+from ..appointments.acts import Act
 from ..database import reading as reading_session
 from ..errors import RefusedError
 from ..gently import gently
@@ -208,13 +209,18 @@ async def take_in(db: AsyncSession, user_id: int, plan: Plan, *, reminding: bool
     Raises ChangedError, TakenError, and RefusedError for what is too much.
     """
     async with changes.act(db, user_id, "import") as act:
-        for one in plan.new:
-            if one.made is not None:
-                act.put(plan.calendar_id, one.made, is_silent=not reminding)
-        for row, one in plan.changed:
-            if one.made is not None:
-                act.replace(row, one.made, is_silent=False if reminding else None)
+        name_steps(act, plan, reminding=reminding)
     return act.id
+
+
+def name_steps(act: Act, plan: Plan, *, reminding: bool = False) -> None:
+    """What is new and what has changed, as steps of an act."""
+    for one in plan.new:
+        if one.made is not None:
+            act.put(plan.calendar_id, one.made, is_silent=not reminding)
+    for row, one in plan.changed:
+        if one.made is not None:
+            act.replace(row, one.made, is_silent=False if reminding else None)
 
 
 def summary(plan: Plan, heard: Reading) -> dict[str, int]:

@@ -85,6 +85,12 @@ async def follows(client: Client, source: Source, **more: str) -> int:
     return max(one.id for one in await all_rows(client.app, Calendar))
 
 
+async def refresh_at(app: Quart, moment: datetime) -> None:
+    with time_machine.travel(moment):
+        async with app.app_context():
+            await following.refresh_due()
+
+
 async def titles(app: Quart) -> list[str]:
     return sorted(one.title for one in await all_rows(app, Appointment))
 
@@ -186,9 +192,7 @@ async def test_while_its_source_fails_a_calendar_stays_as_it_was_and_says_why(
     for change, sentence in FAILURES:
         change(source)
         moment += timedelta(days=2)
-        with time_machine.travel(moment):
-            async with app.app_context():
-                await following.refresh_due()
+        await refresh_at(app, moment)
         (followed,) = await all_rows(app, Followed)
         assert sentence in followed.problem
         assert await titles(app) == ["Match", "Party"]
@@ -228,9 +232,7 @@ async def test_what_an_odd_source_says_deletes_nothing_and_stops_no_other(
     for change, expected, sentence in ODD:
         change(source)
         moment += timedelta(days=2)
-        with time_machine.travel(moment):
-            async with app.app_context():
-                await following.refresh_due()
+        await refresh_at(app, moment)
         (followed,) = await all_rows(app, Followed)
         assert (await titles(app), followed.problem) == (expected, sentence)
     fails_with("304 Not Modified")(source)
